@@ -1,0 +1,42 @@
+"""The command's entry: finds the subcommand and runs it. Knows none of their work."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gen3d import reconstruct, server
+from serve import __version__
+from serve.errors import Gen3DError
+
+_EXAMPLES = """examples:
+  gen3d reconstruct photo.jpg --box 75,12,484,394 -o out
+  gen3d serve --port 8080
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status: 0 done, 1 failed (one line says why), 2 wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="gen3d",
+        description="A photo and bounding boxes in, textured 3D meshes out.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gen3d {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (reconstruct, server):
+        command.add_parser(commands)
+    parsed = parser.parse_args(arguments)
+    try:
+        status: int = parsed.run(parsed)
+    except Gen3DError as error:
+        print(f"gen3d: {error.code}: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("gen3d: interrupted", file=sys.stderr)
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Every error a person can meet: its code, its HTTP status, its one JSON shape. Knows nothing of where it is raised."""
+
+from typing import Any, NamedTuple
+
+
+class Kind(NamedTuple):
+    """What one error code means, wherever it is raised."""
+
+    status: int
+    meaning: str
+
+
+KINDS: dict[str, Kind] = {
+    # The request as a whole.
+    "invalid_json": Kind(400, "The body, or a part that should hold JSON, is not JSON."),
+    "invalid_request": Kind(422, "A field is missing, unknown, or of the wrong type; the message names it."),
+    "invalid_box": Kind(422, "A box is not four finite numbers; the message names which."),
+    "no_boxes": Kind(422, "The request asks for no object: give at least one box."),
+    "too_many_boxes": Kind(422, "More boxes than `GEN3D_MAX_BOXES` in one request."),
+    "unsupported_media_type": Kind(415, "The `Content-Type` is none of the three request forms."),
+    "not_acceptable": Kind(406, "The `Accept` header names no form the server can answer in."),
+    "not_found": Kind(404, "There is nothing at this path; the server has `/ping` and `/invocations`."),
+    "method_not_allowed": Kind(405, "The path exists, but not for this HTTP method."),
+    "body_too_large": Kind(413, "The body is over `GEN3D_MAX_BODY_BYTES`."),
+    "format_unsupported": Kind(422, "The engine cannot make this output format."),
+    # The photo.
+    "image_missing": Kind(422, "The request carries no photo."),
+    "image_ambiguous": Kind(422, "The request carries a photo in two forms: send one."),
+    "image_not_base64": Kind(422, "`image_base64` is not base64."),
+    "image_empty": Kind(422, "The photo has no bytes."),
+    "image_unsupported": Kind(
+        422, "The photo is no image, or in a format that is not read; the message says what to do."
+    ),
+    "image_truncated": Kind(422, "The photo ends too early or is damaged."),
+    "image_too_large": Kind(422, "The photo has more pixels than `GEN3D_MAX_PIXELS`, or more bytes than allowed."),
+    "image_uri_invalid": Kind(422, "`image_uri` is not an address of the form `s3://bucket/key`."),
+    "image_not_found": Kind(404, "There is no object at `image_uri`."),
+    "image_access_denied": Kind(403, "The server may not read `image_uri`."),
+    # Where the results go.
+    "output_uri_invalid": Kind(422, "`output_uri` is not an `s3://` or `file://` folder."),
+    "output_not_allowed": Kind(403, "`output_uri` lies outside the prefixes in `GEN3D_OUTPUT_PREFIXES`."),
+    "output_not_writable": Kind(502, "Writing to `output_uri` failed."),
+    # One object; the others are not touched by it.
+    "box_reversed": Kind(422, "A box's maximum is not above its minimum."),
+    "box_outside_image": Kind(422, "A box lies wholly outside the photo."),
+    "box_too_small": Kind(422, "A box is smaller than 4 pixels on a side once clipped to the photo."),
+    "no_object_found": Kind(422, "Nothing in the box stands out from its surroundings."),
+    "reconstruction_failed": Kind(422, "The mask could not be turned into a mesh."),
+    "nothing_made": Kind(422, "The answer was to be the scene, but no object could be made."),
+    # The server itself.
+    "loading": Kind(503, "The engine is still loading; try again shortly."),
+    "engine_failed": Kind(
+        503, "The engine could not load, or broke; the message says why. It stays so until a restart."
+    ),
+    "overloaded": Kind(503, "The queue is full; try again later."),
+    "shutting_down": Kind(503, "The server was told to stop before it could finish this request."),
+    "cancelled": Kind(499, "The client went away, so the work was stopped."),
+    "storage_unreachable": Kind(502, "The object store did not answer as expected."),
+    "port_unavailable": Kind(500, "The address and port to bind are taken, or not this machine's."),
+    "invalid_setting": Kind(500, "A `GEN3D_` variable holds what it cannot; the process does not start."),
+    "internal_error": Kind(500, "A defect in the server; its log holds the details."),
+}
+
+
+class Gen3DError(Exception):
+    """An error with a code from `KINDS` and a message that says what to change.
+
+    Args:
+        code: A key of `KINDS`.
+        message: One sentence or two for the person who made the request.
+        details: JSON values that a program may want (limits, positions, sizes).
+    """
+
+    def __init__(self, code: str, message: str, **details: Any) -> None:
+        self.status = KINDS[code].status
+        self.code = code
+        self.message = message
+        self.details = details
+        super().__init__(f"{code}: {message}")
+
+
+class EngineBrokenError(Gen3DError):
+    """The engine can serve nobody any more (a poisoned CUDA context, say): the process must be replaced."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__("engine_failed", message, **details)
+
+
+class StoppedError(Gen3DError):
+    """The work was stopped from outside: `cancelled` by its client, or `shutting_down` with the server."""
+
+
+def error_body(error: Gen3DError) -> dict[str, Any]:
+    """The one JSON shape of an error: `{"error": {"code", "message", "details"}}`."""
+    return {"error": {"code": error.code, "message": error.message, "details": error.details}}

@@ -1,0 +1,226 @@
+"""One job: a request becomes files in a folder and a manifest. Knows neither HTTP nor which network is at work."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve import __version__
+from serve.contract import (
+    Artefact,
+    Box,
+    Camera,
+    EngineInfo,
+    ErrorDetail,
+    ImageInfo,
+    Manifest,
+    Mask,
+    MeshStats,
+    ObjectResult,
+    Options,
+    Pose,
+    Stage,
+)
+from serve.engine import Engine, Made, Missed
+from serve.images import Photo
+from serve.mesh.export import object_file
+from serve.mesh.gltf import scene_glb
+from serve.mesh.measure import component_count, is_closed, weld
+from serve.mesh.render import contact_sheet, four_sides
+from serve.mesh.textured import PlacedMesh, TexturedMesh
+from serve.progress import ProgressReport
+from serve.segment.draw import Drawn, mask_png, overlay, png
+from serve.storage import Folder
+
+GENERATOR = f"Gen3D {__version__}"
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class _Results:
+    """What a running job has made so far."""
+
+    objects: list[ObjectResult] = field(default_factory=list)
+    placed: list[PlacedMesh] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)
+    rows: list[tuple[str, NDArray[np.uint8] | None]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add_seconds(self, seconds: dict[Stage, float]) -> None:
+        for stage, spent in seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+
+
+def run_job(
+    engine: Engine,
+    job_id: str,
+    read: Callable[[], Photo],
+    boxes: Sequence[Box],
+    options: Options,
+    output: Folder,
+    report: ProgressReport,
+) -> Manifest:
+    """Does a whole job; each object's files are stored the moment it is done.
+
+    Args:
+        engine: What does the work.
+        job_id: The job's name.
+        read: Fetches and decodes the photo.
+        boxes: What to reconstruct, at least one.
+        options: See the contract.
+        output: Takes the artefacts and the manifest.
+        report: Is told where the work is.
+
+    Raises:
+        Gen3DError: The job as a whole cannot be done; what was stored stays. A box that fails raises nothing.
+    """
+    try:
+        engine.detail(options)
+        report.tell("decode")
+        began = time.perf_counter()
+        photo = read()
+        results = _Results(seconds={"decode": time.perf_counter() - began})
+        for outcome in engine.run(photo.pixels, boxes, options, report.tell):
+            began = time.perf_counter()
+            report.tell("store", outcome.index)
+            box = boxes[outcome.index]
+            if isinstance(outcome, Made):
+                result = _keep_object(outcome, box, photo, options, output, results)
+            else:
+                result = _keep_failure(outcome, box, results)
+            spent = time.perf_counter() - began
+            results.objects.append(result.model_copy(update={"seconds": round(result.seconds + spent, 4)}))
+            results.add_seconds({**outcome.seconds, "store": spent})
+        report.tell("store")
+        manifest = _keep_job(engine, job_id, photo, options, output, results)
+    except Exception:
+        report.tell_failed()
+        raise
+    report.tell("done")
+    return manifest
+
+
+def _keep_object(
+    made: Made, box: Box, photo: Photo, options: Options, output: Folder, results: _Results
+) -> ObjectResult:
+    name = f"object-{made.index}"
+    segmentation, mesh, placement = made.segmentation, made.reconstruction.mesh, made.reconstruction.placement
+    mask = mask_png(segmentation.mask, segmentation.box, (photo.width, photo.height))
+    artefacts = []
+    for wanted in dict.fromkeys(options.formats):
+        file = object_file(mesh, name, wanted, generator=GENERATOR)
+        artefacts.append(_store(output, file.name, file.data, file.media_type))
+    results.placed.append(PlacedMesh(box.label or name, mesh, placement))
+    results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), segmentation.mask))
+    results.rows.append((_caption(made.index, box), four_sides(mesh)))
+    return ObjectResult(
+        index=made.index,
+        label=box.label,
+        status="succeeded",
+        requested_box=box,
+        box=Box.model_validate(segmentation.box),
+        mask=Mask(
+            artefact=_store(output, f"{name}.mask.png", mask, "image/png"),
+            pixels=int(np.count_nonzero(segmentation.mask)),
+            box_fill=round(float(segmentation.mask.mean()), 4),
+            confidence=round(segmentation.confidence, 4),
+        ),
+        artefacts=tuple(artefacts),
+        pose=Pose(
+            rotation=placement.rotation,
+            scale=placement.scale,
+            translation=placement.translation,
+            depth_is_guess=made.reconstruction.depth_is_guess,
+        ),
+        mesh=_stats(mesh),
+        silhouette_iou=round(made.silhouette_iou, 4),
+        seconds=sum(made.seconds.values()),
+        warnings=made.warnings,
+    )
+
+
+def _keep_failure(missed: Missed, box: Box, results: _Results) -> ObjectResult:
+    error = missed.error
+    results.rows.append((f"{_caption(missed.index, box)}: failed ({error.code})", None))
+    return ObjectResult(
+        index=missed.index,
+        label=box.label,
+        status="failed",
+        requested_box=box,
+        seconds=sum(missed.seconds.values()),
+        error=ErrorDetail(code=error.code, message=error.message, details=error.details),
+    )
+
+
+def _keep_job(
+    engine: Engine, job_id: str, photo: Photo, options: Options, output: Folder, results: _Results
+) -> Manifest:
+    """Stores the scene and the pictures of the whole job, then the manifest."""
+    began = time.perf_counter()
+    camera = engine.reconstructor.camera(photo.width, photo.height)
+    artefacts = [
+        _store(output, "masks.png", png(overlay(photo.pixels, results.drawn)), "image/png"),
+        _store(output, "preview.png", png(contact_sheet(results.rows)), "image/png"),
+    ]
+    if options.scene and results.placed:
+        scene = scene_glb(results.placed, camera, generator=GENERATOR)
+        artefacts.insert(0, _store(output, "scene.glb", scene, "model/gltf-binary"))
+    results.add_seconds({"store": time.perf_counter() - began})
+    succeeded = sum(result.status == "succeeded" for result in results.objects)
+    manifest = Manifest(
+        job_id=job_id,
+        output_uri=output.uri,
+        status="failed" if not succeeded else "partial" if succeeded < len(results.objects) else "succeeded",
+        engine=EngineInfo(
+            name=engine.name,
+            preview=engine.preview,
+            segmenter=engine.segmenter.name,
+            reconstructor=engine.reconstructor.name,
+            weights=engine.weights,
+            version=__version__,
+        ),
+        image=ImageInfo(width=photo.width, height=photo.height, format=photo.format),
+        options=options,
+        units=engine.reconstructor.units,
+        camera=Camera(type="orthographic", position=camera.position, width=camera.width, height=camera.height),
+        objects=tuple(results.objects),
+        artefacts=tuple(artefacts),
+        timings={stage: round(seconds, 4) for stage, seconds in results.seconds.items()},
+        warnings=photo.warnings,
+        created_at=datetime.now(UTC),
+    )
+    output.put(MANIFEST, manifest_json(manifest), "application/json")
+    return manifest
+
+
+def manifest_json(manifest: Manifest) -> bytes:
+    """The manifest as it is stored and sent: fields that hold nothing are left out."""
+    return manifest.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+
+
+def _store(output: Folder, name: str, data: bytes, media_type: str) -> Artefact:
+    uri = output.put(name, data, media_type)
+    digest = hashlib.sha256(data).hexdigest()
+    return Artefact(name=name, media_type=media_type, bytes=len(data), sha256=digest, uri=uri)
+
+
+def _caption(index: int, box: Box) -> str:
+    return f"object {index}" + (f": {box.label}" if box.label else "")
+
+
+def _stats(mesh: TexturedMesh) -> MeshStats:
+    welded = weld(mesh.positions, mesh.faces)
+    low, high = mesh.positions.min(axis=0).tolist(), mesh.positions.max(axis=0).tolist()
+    return MeshStats(
+        vertices=len(mesh.positions),
+        triangles=len(mesh.faces),
+        components=component_count(welded),
+        closed=is_closed(welded),
+        minimum=(low[0], low[1], low[2]),
+        maximum=(high[0], high[1], high[2]),
+        texture=(mesh.texture.shape[1], mesh.texture.shape[0]),
+    )

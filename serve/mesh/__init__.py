@@ -1,0 +1,1 @@
+"""Triangles with a texture: what the rest of the house passes around, measures, draws and writes to files."""

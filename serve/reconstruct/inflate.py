@@ -1,0 +1,168 @@
+"""The preview engine's reconstructor: a mask is blown up into a closed, round solid that wears the photo.
+
+It knows the outline alone: depth and the far side are invented. Thickness follows the outline's local width.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serve.contract import Format, Quality, Warned
+from serve.errors import Gen3DError
+from serve.mesh.measure import vertex_normals
+from serve.mesh.textured import PhotoCamera, Placement, TexturedMesh
+from serve.reconstruct import Detail, Reconstruction
+from serve.reconstruct.inflation.height import ROUNDNESS, half_thickness
+from serve.reconstruct.inflation.outline import drop_hairs, outlines
+from serve.reconstruct.inflation.texture import spread_colours
+from serve.reconstruct.inflation.triangulate import PlanarMesh, triangulate
+from serve.resize import resize, resize_mask, size_within
+from serve.segment import PixelBox, Segmentation
+
+FEWEST_FACES = 5_000
+MOST_FACES = 60_000
+# Masks are found on a far coarser grid; beyond this, a finer outline would cost memory and show nothing more.
+_LARGEST_MASK_SIDE = 4096
+_CAMERA_DISTANCE = 10.0  # metres; without effect on an orthographic picture, but in front of every object
+
+
+class Inflate:
+    """Masks → solids, on any CPU. Deterministic: the seed changes nothing."""
+
+    name = "silhouette inflation"
+    units = "1 unit is 1 metre if the photo's longer side is 1 metre; a photo alone does not tell the scale"
+    formats: tuple[Format, ...] = ("glb", "obj", "stl", "ply", "usdz")
+    details: Mapping[Quality, Detail] = {
+        "draft": Detail(FEWEST_FACES, 512),
+        "standard": Detail(20_000, 1024),
+        "high": Detail(MOST_FACES, 2048),
+    }
+
+    def camera(self, width: int, height: int) -> PhotoCamera:
+        """An orthographic camera: without depth, a perspective one would distort what it cannot know."""
+        unit = _metres_per_pixel(width, height)
+        return PhotoCamera((0.0, 0.0, _CAMERA_DISTANCE), width * unit, height * unit)
+
+    def on(
+        self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox]
+    ) -> Callable[[Segmentation, Detail, int], Reconstruction]:
+        """See `Reconstructor.on`."""
+        height, width = pixels.shape[:2]
+        unit = _metres_per_pixel(width, height)
+        depths = {box: depth * unit for box, depth in zip(boxes, guess_depths(boxes), strict=True)}
+
+        def inflate(found: Segmentation, detail: Detail, seed: int) -> Reconstruction:  # noqa: ARG001
+            box = found.box
+            crop = pixels[box.y_min : box.y_max, box.x_min : box.x_max]
+            mesh, centre, warnings = _solid(crop, found.mask, detail, unit)
+            x = (box.x_min + centre[0] - width / 2) * unit
+            y = (height / 2 - box.y_min - centre[1]) * unit
+            placement = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float(x), float(y), depths[box]))
+            return Reconstruction(mesh, placement, depth_is_guess=True, warnings=warnings)
+
+        return inflate
+
+
+def guess_depths(boxes: Sequence[PixelBox]) -> list[float]:
+    """Where the middle of each object may stand, in pixels towards the viewer: a guess from the boxes alone.
+
+    Things that reach lower in the photo and things that are larger tend to be nearer. From far to near, each object is
+    put in front of those whose boxes it overlaps, by as much as round bodies of their width need.
+    """
+    if not boxes:
+        return []
+    lowest = max(box.y_max for box in boxes)
+    largest = max(_area(box) for box in boxes)
+    nearness = [box.y_max / lowest + np.sqrt(_area(box) / largest) for box in boxes]
+    depths = [0.0] * len(boxes)
+    placed: list[int] = []
+    for index in sorted(range(len(boxes)), key=lambda i: (nearness[i], i)):
+        for other in placed:
+            clearance = _half_thickness(boxes[index]) + _half_thickness(boxes[other])
+            step = clearance if _overlap(boxes[index], boxes[other]) else 0.0
+            depths[index] = max(depths[index], depths[other] + step)
+        placed.append(index)
+    return depths
+
+
+def _area(box: PixelBox) -> int:
+    return (box.x_max - box.x_min) * (box.y_max - box.y_min)
+
+
+def _half_thickness(box: PixelBox) -> float:
+    """Of a round body that fills the box."""
+    return ROUNDNESS * min(box.x_max - box.x_min, box.y_max - box.y_min) / 2
+
+
+def _overlap(one: PixelBox, other: PixelBox) -> bool:
+    across = min(one.x_max, other.x_max) > max(one.x_min, other.x_min)
+    return across and min(one.y_max, other.y_max) > max(one.y_min, other.y_min)
+
+
+def _metres_per_pixel(width: int, height: int) -> float:
+    return 1 / max(width, height)
+
+
+def _solid(
+    crop: NDArray[np.uint8], mask: NDArray[np.bool_], detail: Detail, unit: float
+) -> tuple[TexturedMesh, NDArray[np.float64], tuple[Warned, ...]]:
+    """The mesh of one mask, the point of the crop (x, y in pixels) that is its origin, and warnings."""
+    faces = int(np.clip(detail.faces, FEWEST_FACES, MOST_FACES))
+    warnings: tuple[Warned, ...] = ()
+    if faces != detail.faces:
+        message = f"The preview engine makes {FEWEST_FACES} to {MOST_FACES} faces: {detail.faces} became {faces}."
+        warnings = (Warned(code="faces_clipped", message=message),)
+
+    working = drop_hairs(_at_most(mask, _LARGEST_MASK_SIDE))
+    if not working.any():
+        message = "The mask is nowhere 3 pixels wide: draw a larger box, or use a larger photo."
+        raise Gen3DError("reconstruction_failed", message)
+    plane = triangulate(outlines(working), working, faces // 2)
+    pixel = np.array([mask.shape[1] / working.shape[1], mask.shape[0] / working.shape[0]])
+    in_crop = plane.points * pixel
+    centre = (in_crop.min(axis=0) + in_crop.max(axis=0)) / 2
+
+    source, z, triangles = _mirrored(plane, half_thickness(plane) * pixel.mean())
+    positions = np.column_stack([in_crop[source] - centre, z]) * (unit, -unit, unit)
+    texture, uvs = _wear(crop, mask, in_crop[source], detail.texture_size)
+    mesh = TexturedMesh(
+        positions=positions.astype(np.float32),
+        normals=vertex_normals(positions, triangles).astype(np.float32),
+        uvs=uvs.astype(np.float32),
+        faces=triangles.astype(np.uint32),
+        texture=texture,
+    )
+    return mesh, centre, warnings
+
+
+def _at_most(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """The mask, made smaller where its longer side is above `side` pixels."""
+    return resize_mask(mask, *size_within(mask.shape[1], mask.shape[0], side))
+
+
+def _mirrored(
+    plane: PlanarMesh, height: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """A closed body from its front half: the plane's point behind each vertex, z, and outward triangles."""
+    inner = np.flatnonzero(~plane.on_rim)
+    front = np.arange(len(plane.points))
+    back = front.copy()
+    back[inner] = len(front) + np.arange(len(inner))
+    source = np.concatenate([front, inner])
+    z = np.concatenate([height, -height[inner]])
+    # The plane's triangles turn from x (right) to y (down): clockwise for the viewer, so the front is turned round.
+    return source, z, np.concatenate([plane.triangles[:, ::-1], back[plane.triangles]])
+
+
+def _wear(
+    crop: NDArray[np.uint8], mask: NDArray[np.bool_], points: NDArray[np.float64], texture_size: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """The texture, and where on it each point (x, y in pixels of the crop) lies. Front and back share it, mirrored."""
+    height, width = mask.shape
+    left, top = np.maximum(np.floor(points.min(axis=0)).astype(int) - 2, 0)
+    right, bottom = np.minimum(np.ceil(points.max(axis=0)).astype(int) + 2, (width, height))
+    picture, shape = crop[top:bottom, left:right], mask[top:bottom, left:right]
+    size = size_within(picture.shape[1], picture.shape[0], texture_size)
+    uvs = (points - (left, top)) / (right - left, bottom - top)
+    return spread_colours(resize(picture, *size), resize_mask(shape, *size)), np.clip(uvs, 0, 1)

@@ -1,0 +1,42 @@
+"""From a bounding box to the mask of what is in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PixelBox(NamedTuple):
+    """A box inside a photo, in whole pixels: columns x_min to x_max - 1, rows y_min to y_max - 1."""
+
+    x_min: int
+    y_min: int
+    x_max: int
+    y_max: int
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The mask of one object, cut to its box.
+
+    Attributes:
+        box: Where `mask` lies in the photo.
+        mask: (box height, box width) booleans, true on the object; at least one is.
+        confidence: From 0 to 1, how sure the segmenter is.
+    """
+
+    box: PixelBox
+    mask: NDArray[np.bool_]
+    confidence: float
+
+
+class Segmenter(Protocol):
+    """Finds masks. `on` does once what all boxes of a photo share, and returns what turns a box into a mask."""
+
+    name: str
+
+    def on(self, pixels: NDArray[np.uint8]) -> Callable[[PixelBox], Segmentation]:
+        """Takes a photo, (H, W, 3) sRGB. What it returns raises Gen3DError `no_object_found`."""
+        ...

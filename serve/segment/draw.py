@@ -1,0 +1,85 @@
+"""Masks as pictures, for people and programs. Knows no files' places."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from serve.resize import resize, resize_mask, size_within
+from serve.segment import PixelBox
+
+# Okabe and Ito's colours, which people who see few colours can still tell apart.
+_COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+_LONGEST = 1600  # pixels: to be looked at, not measured
+_VEIL = 0.4
+
+
+class Drawn(NamedTuple):
+    """One object to draw: its box, a caption, and its mask (box height, box width) where it has one."""
+
+    box: PixelBox
+    caption: str
+    mask: NDArray[np.bool_] | None
+
+
+def mask_png(mask: NDArray[np.bool_], box: PixelBox, photo_size: tuple[int, int]) -> bytes:
+    """An 8-bit grey PNG of the photo's size (width, height): 255 on the object, 0 elsewhere."""
+    width, height = photo_size
+    picture = np.zeros((height, width), dtype=np.uint8)
+    picture[box.y_min : box.y_max, box.x_min : box.x_max] = mask * np.uint8(255)
+    return png(picture)
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A PNG of a grey (h, w) or sRGB (h, w, 3) picture, packed fast rather than small."""
+    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a PNG")
+    return data.tobytes()
+
+
+def overlay(pixels: NDArray[np.uint8], objects: Sequence[Drawn]) -> NDArray[np.uint8]:
+    """The photo, (h, w, 3) sRGB, at most 1600 pixels a side, under coloured masks, outlines, boxes and captions."""
+    width, height = size_within(pixels.shape[1], pixels.shape[0], _LONGEST)
+    scale = width / pixels.shape[1]
+    picture = resize(pixels, width, height).copy()
+    thick = max(1, round(max(width, height) / 500))
+    for number, (box, _, mask) in enumerate(objects):
+        colour = _COLOURS[number % len(_COLOURS)]
+        left, top, right, bottom = (round(side * scale) for side in box)
+        part = picture[top:bottom, left:right]
+        if mask is not None and part.size:
+            inside = resize_mask(mask, part.shape[1], part.shape[0])
+            part[inside] = (part[inside] * (1 - _VEIL) + np.array(colour) * _VEIL).astype(np.uint8)
+            edges, _ = cv2.findContours(
+                inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(left, top)
+            )
+            cv2.drawContours(picture, edges, -1, colour, thick, cv2.LINE_AA)
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, thick)
+    for number, (box, caption, _) in enumerate(objects):
+        corner = (round(box.x_min * scale), round(box.y_min * scale))
+        _write(picture, caption, corner, _COLOURS[number % len(_COLOURS)])
+    return picture
+
+
+def _write(picture: NDArray[np.uint8], caption: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    """The caption on a plate of the box's colour, inside the picture."""
+    size = max(0.4, max(picture.shape[:2]) / 1600)
+    (width, height), below = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    x = max(0, min(corner[0], picture.shape[1] - width - 6))
+    y = max(0, min(corner[1], picture.shape[0] - height - below - 6))
+    cv2.rectangle(picture, (x, y), (x + width + 6, y + height + below + 6), colour, cv2.FILLED)
+    dark = sum(colour) > 380
+    ink = (0, 0, 0) if dark else (255, 255, 255)
+    cv2.putText(picture, caption, (x + 3, y + height + 3), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)

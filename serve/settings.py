@@ -1,0 +1,78 @@
+"""What an operator may set, read once from the environment and checked at start. Knows no default it cannot explain."""
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from serve.errors import Gen3DError
+
+EngineName = Literal["preview"]
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix `GEN3D_`; each field's description is printed in the README."""
+
+    model_config = SettingsConfigDict(env_prefix="GEN3D_", extra="ignore", frozen=True)
+
+    engine: EngineName = Field(
+        "preview", description="Which engine serves: `preview` runs anywhere, with no GPU and no downloads."
+    )
+    host: str = Field("127.0.0.1", description="The address the server binds.")
+    port: int = Field(8080, ge=0, le=65535, description="The port the server binds; 0 lets the system choose one.")
+    max_body_bytes: int = Field(
+        64 * 2**20, ge=1024, description="The largest request body, in bytes; larger ones are refused unread."
+    )
+    max_image_bytes: int = Field(
+        64 * 2**20, ge=1024, description="The largest photo file, in bytes, read from `image_uri`."
+    )
+    max_pixels: int = Field(
+        64_000_000,
+        ge=64,
+        description="The most pixels a photo may have, checked in its header before decoding.",
+    )
+    max_boxes: int = Field(32, ge=1, description="The most boxes in one request.")
+    queue_size: int = Field(
+        16,
+        ge=0,
+        description="How many requests may wait while one is worked on; more are refused as `overloaded`.",
+    )
+    drain_seconds: float = Field(
+        25.0,
+        gt=0,
+        description="After SIGTERM, how long accepted requests may take to finish. SageMaker kills after 30.",
+    )
+    output_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated folders that an `output_uri` must lie in, such as `s3://bucket/users/` or"
+        " `file:///srv/gen3d/`. Empty: no request may write anywhere.",
+    )
+
+    @field_validator("output_prefixes", mode="before")
+    @classmethod
+    def _split_on_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("output_prefixes")
+    @classmethod
+    def _prefixes_are_folders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in value:
+            if not prefix.startswith(("s3://", "file:///")) or not prefix.endswith("/"):
+                raise ValueError(f"'{prefix}' must start with s3:// or file:/// and end with /")
+        return value
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings from the environment, those in `given` from there instead.
+
+    Raises:
+        Gen3DError: `invalid_setting`, naming the variable and what it may be.
+    """
+    try:
+        return Settings(**cast(Any, given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"GEN3D_{first['loc'][0]}".upper()
+        raise Gen3DError("invalid_setting", f"{variable}: {first['msg']}, not {first['input']!r}.") from None
