@@ -1,29 +1,69 @@
 # `make demo` runs the main job, `make test` the tests; both need Python 3.11 or newer, git and make, nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-READY := .venv/ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+PHOTOS := out/photos
+DEMO := out/demo
 
-.PHONY: help setup demo test lint schema lock clean
+.PHONY: help setup demo test lint format schema benchmarks lock clean
+.DEFAULT_GOAL := help
 
 help: ## Say what can be made.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY) ## Make .venv with the command gen3d in it.
+setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where the system has none).
 
-$(READY): requirements/dev.txt pyproject.toml
+.venv/ready: requirements/dev.txt requirements/node.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gen3D needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes -r requirements/dev.txt
+	command -v npm >/dev/null || $(PIP) --require-hashes -r requirements/node.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-schema: $(READY) ## Write serve/contract.schema.json anew from serve/contract.py.
+demo: setup $(PHOTOS)/coffee.jpg ## Make 3D meshes of the things in four photographs, and say what to open.
+	$(BIN)/gen3d reconstruct $(PHOTOS)/coffee.jpg -o $(DEMO)/coffee --format glb --format usdz \
+		--box 75,12,484,394 --label "cup and saucer" --box 170,12,410,240 --label cup --box 325,215,408,330 --label spoon
+	$(BIN)/gen3d reconstruct $(PHOTOS)/astronaut.jpg -o $(DEMO)/astronaut \
+		--box 15,10,372,512 --label astronaut --box 350,0,460,292 --label shuttle --box 285,345,495,512 --label helmet
+	$(BIN)/gen3d reconstruct $(PHOTOS)/chelsea.jpg -o $(DEMO)/chelsea --box 0,0,400,300 --label cat
+	$(BIN)/gen3d reconstruct $(PHOTOS)/rocket.jpg -o $(DEMO)/rocket --box 303,122,342,410 --label rocket
+	@echo
+	@echo 'Look at the pictures first:'
+	@ls $(DEMO)/*/masks.png $(DEMO)/*/preview.png
+	@echo 'Then turn the meshes around, in any glTF viewer (Blender: File > Import > glTF 2.0; Windows: 3D Viewer):'
+	@ls $(DEMO)/*/scene.glb
+	@echo 'On macOS and iOS the Finder and Files show USDZ by themselves:'
+	@ls $(DEMO)/*/*.usdz
+
+$(PHOTOS)/coffee.jpg: demo/photos.py | setup
+	$(BIN)/python -W error demo/photos.py $(PHOTOS)
+
+test: setup ## Run the tests.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto
+
+lint: setup ## Check style and types.
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: setup ## Lay the code out as the style checks want it.
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+schema: setup ## Write serve/contract.schema.json anew from serve/contract.py.
 	$(BIN)/python -c 'from serve.contract import json_schema; print(json_schema(), end="")' > serve/contract.schema.json
 
-lock: $(READY) ## Choose the newest versions anew and write requirements/dev.txt.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-		--custom-compile-command 'make lock' --extra demo --extra dev pyproject.toml --output-file requirements/dev.txt
+benchmarks: setup ## Measure, for the tables in the README.
+	$(BIN)/python -m benchmarks.preview
+	$(BIN)/python -m benchmarks.serving
+
+lock: setup ## Choose the newest versions anew and write the requirements.
+	$(PIP) uv
+	$(COMPILE) --extra demo --extra dev pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 
 clean: ## Remove what was installed and made here.
-	rm -rf .venv out node_modules tests/js/node_modules build *.egg-info
+	rm -rf .venv out tests/js/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

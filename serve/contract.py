@@ -180,7 +180,7 @@ class EngineInfo(_Closed):
     preview: bool = Field(description="True where the shapes are previews: inflated outlines, not reconstructions.")
     segmenter: str
     reconstructor: str
-    weights: str | None = Field(description="The revision of the weights; null for an engine that has none.")
+    weights: str | None = Field(None, description="The revision of the weights; absent where the engine has none.")
     version: str = Field(description="Gen3D's version.")
 
 
@@ -217,7 +217,9 @@ class Progress(_Closed):
     schema_version: Literal["1.0"] = SCHEMA_VERSION
     job_id: JobId
     stage: Stage
-    object: int | None = Field(description="The index of the object in work.")
+    object: int | None = Field(
+        None, description="The index of the object in work; absent where it is the job as a whole."
+    )
     objects: int
     percent: float = Field(ge=0, le=100)
     since: datetime = Field(description="When this stage began.")

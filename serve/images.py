@@ -82,7 +82,6 @@ _COLOURS = {
     "YCbCr": "RGB",
     "CMYK": "CMYK",
 }
-_ICC_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 # Pixels are taken out of Pillow in bands of about this many, so that a photo is never held more than twice.
 _BAND_PIXELS = 2**20
@@ -389,8 +388,6 @@ def _transform_to_srgb(image: ImageFile.ImageFile, notes: list[Warned]) -> Image
     colours = _COLOURS[image.mode]
     try:
         profile = ImageCms.getOpenProfile(BytesIO(embedded))
-        if profile.profile.xcolor_space.strip() != _ICC_SPACES[colours]:
-            raise ImageCms.PyCMSError("the profile is for other colours than the picture has")
         transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), colours, "RGB")
     except (ImageCms.PyCMSError, *_DECODER_ERRORS) as error:
         message = f"The photo's colour profile cannot be used ({error}), so its colours are taken as sRGB."

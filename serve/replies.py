@@ -61,6 +61,8 @@ def choose_form(accept: str | None) -> Form:
                     quality = float(value)
                 except ValueError:
                     quality = 0.0
+                if not 0 <= quality <= 1:  # nor is NaN
+                    quality = 0.0
         liked[media_range] = max(quality, liked.get(media_range, 0.0))
 
     def quality_of(form: Form) -> float:
@@ -71,7 +73,7 @@ def choose_form(accept: str | None) -> Form:
 
     best = max(_FORMS, key=quality_of)
     if quality_of(best) <= 0:
-        raise Gen3DError("not_acceptable", f"The Accept header '{accept}' allows none of {', '.join(_FORMS)}.")
+        raise Gen3DError("not_acceptable", f"The Accept header allows none of {', '.join(_FORMS)}: name one of them.")
     return best
 
 

@@ -5,19 +5,29 @@ It knows neither HTTP nor what a job is.
 
 import contextvars
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 from serve.engine import Engine
 from serve.errors import EngineBrokenError, Gen3DError
 
 Result = TypeVar("Result")
-State = Literal["loading", "ready", "failed", "draining"]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Job:
+    """What is to be called, in whose context, and who waits for the result."""
+
+    call: Callable[[Engine], Any]
+    future: Future[Any] = field(default_factory=Future)
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
 
 class Worker:
@@ -32,11 +42,10 @@ class Worker:
         self._load = load
         self._places = queue_size + 1
         self._taken = 0
-        self._queue: queue.SimpleQueue[tuple[Future[Any], contextvars.Context, Callable[[Engine], Any]]] = (
-            queue.SimpleQueue()
-        )
-        self._lock = threading.Lock()
-        self._failure: Gen3DError | None = Gen3DError("loading", "The engine is still loading; try again shortly.")
+        self._waiting: deque[_Job] = deque()
+        self._changed = threading.Condition()
+        self._refusal: Gen3DError | None = Gen3DError("loading", "The engine is still loading; try again shortly.")
+        self._broken: EngineBrokenError | None = None
         # A daemon: at the end of a drain, a job that hangs in a library must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
@@ -50,56 +59,80 @@ class Worker:
         Raises:
             Gen3DError: `loading`, `engine_failed` or `shutting_down`.
         """
-        if self._failure is not None:
-            raise self._failure
+        refusal = self._refusal
+        if refusal is not None:
+            # Raised again and again, it would otherwise gather the frames of every time.
+            raise refusal.with_traceback(None)
 
     def refuse_new_jobs(self) -> None:
         """From now on jobs are refused as `shutting_down`; those already taken go on."""
-        self._failure = Gen3DError("shutting_down", "The server is shutting down; send the request to another.")
+        with self._changed:  # reentrant, so that a signal handler may call this whatever it interrupted
+            self._refusal = Gen3DError("shutting_down", "The server is shutting down; send the request to another.")
 
-    def submit(self, job: Callable[[Engine], Result]) -> Future[Result]:
-        """Queues a job; cancelling its future before it begins takes it out again.
+    def submit(self, call: Callable[[Engine], Result]) -> Future[Result]:
+        """Queues a job; cancelling its future before it begins takes it out again, with all that it holds.
 
         Raises:
             Gen3DError: `overloaded`, or as `check`.
         """
         self.check()
-        with self._lock:
+        job = _Job(call)
+        with self._changed:
             if self._taken >= self._places:
                 message = (
                     f"{self._taken} requests are waiting or in work, which is all there is room for: try again later."
                 )
                 raise Gen3DError("overloaded", message, limit=self._places)
             self._taken += 1
-        future: Future[Result] = Future()
-        future.add_done_callback(self._free_place)
-        self._queue.put((future, contextvars.copy_context(), job))
-        return future
+            self._waiting.append(job)
+            self._changed.notify()
+        job.future.add_done_callback(partial(self._leave, job))
+        return job.future
 
-    def _free_place(self, _: Future[Any]) -> None:
-        with self._lock:
+    def _leave(self, job: _Job, _: Future[Any]) -> None:
+        with self._changed:
             self._taken -= 1
+            if job in self._waiting:
+                self._waiting.remove(job)
 
     def _run(self) -> None:
         try:
             engine = self._load()
-        except Exception as error:
+        except BaseException as error:  # some libraries call sys.exit
             log.exception("the engine could not be loaded")
-            reason = error.message if isinstance(error, Gen3DError) else f"{type(error).__name__}: {error}"
-            self._failure = Gen3DError("engine_failed", f"The engine could not be loaded: {reason}")
+            said = error.message if isinstance(error, Gen3DError) else f"{type(error).__name__}: {error}"
+            reason = " ".join(said.split())
+            self._refuse_loading(Gen3DError("engine_failed", f"The engine could not be loaded: {reason}"))
             return
-        if self._failure is not None and self._failure.code == "loading":
-            self._failure = None
+        self._refuse_loading(None)
         log.info("engine ready", extra={"engine": engine.name, "weights": engine.weights})
         while True:
-            future, context, job = self._queue.get()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                future.set_result(context.run(job, engine))
-            except EngineBrokenError as error:
-                self._failure = error
-                log.exception("the engine broke")
-                future.set_exception(error)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it
-                future.set_exception(error)
+            self._do(self._next(), engine)
+
+    def _refuse_loading(self, refusal: Gen3DError | None) -> None:
+        """Loading is over, one way or the other; a server that is shutting down meanwhile goes on doing so."""
+        with self._changed:
+            if self._refusal is not None and self._refusal.code == "loading":
+                self._refusal = refusal
+
+    def _next(self) -> _Job:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            return self._waiting.popleft()
+
+    def _do(self, job: _Job, engine: Engine) -> None:
+        if not job.future.set_running_or_notify_cancel():
+            return
+        try:
+            if self._broken is not None:
+                raise EngineBrokenError(self._broken.message, **self._broken.details)
+            result = job.context.run(job.call, engine)
+        except EngineBrokenError as error:
+            if self._broken is None:
+                self._broken = self._refusal = error
+                job.context.run(log.exception, "the engine broke")
+            job.future.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it
+            job.future.set_exception(error)
+        else:
+            job.future.set_result(result)

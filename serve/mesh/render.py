@@ -80,8 +80,7 @@ def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8] | None]]) -> NDArr
 
 
 def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int]) -> None:
-    plain = text.encode("ascii", "replace").decode()  # the only font OpenCV brings has no other letters
-    cv2.putText(picture, plain, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
 
 
 def _view(mesh: TexturedMesh, turn: float) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ FEWEST_FACES = 5_000
 MOST_FACES = 60_000
 # Masks are found on a far coarser grid; beyond this, a finer outline would cost memory and show nothing more.
 _LARGEST_MASK_SIDE = 4096
+_WITHIN = 0.9  # of a box's area inside another's, for it to count as lying within
 _CAMERA_DISTANCE = 10.0  # metres; without effect on an orthographic picture, but in front of every object
 
 
@@ -67,20 +68,25 @@ class Inflate:
 def guess_depths(boxes: Sequence[PixelBox]) -> list[float]:
     """Where the middle of each object may stand, in pixels towards the viewer: a guess from the boxes alone.
 
-    Things that reach lower in the photo and things that are larger tend to be nearer. From far to near, each object is
-    put in front of those whose boxes it overlaps, by as much as round bodies of their width need.
+    Things that reach lower in the photo and things that are larger tend to be nearer; a thing whose box lies within
+    another's tends to be on or before it. From far to near, each object is put as far before those whose boxes it
+    overlaps as round bodies of their width reach, so that it is not hidden in them.
     """
     if not boxes:
         return []
     lowest = max(box.y_max for box in boxes)
     largest = max(_area(box) for box in boxes)
+    by_size = sorted(range(len(boxes)), key=lambda i: (-_area(boxes[i]), boxes[i]))
     nearness = [box.y_max / lowest + np.sqrt(_area(box) / largest) for box in boxes]
+    for place, inner in enumerate(by_size):
+        for outer in by_size[:place]:
+            if _shared_area(boxes[inner], boxes[outer]) >= _WITHIN * _area(boxes[inner]):
+                nearness[inner] = max(nearness[inner], np.nextafter(nearness[outer], np.inf))
     depths = [0.0] * len(boxes)
     placed: list[int] = []
-    for index in sorted(range(len(boxes)), key=lambda i: (nearness[i], i)):
+    for index in sorted(range(len(boxes)), key=lambda i: (nearness[i], boxes[i])):
         for other in placed:
-            clearance = _half_thickness(boxes[index]) + _half_thickness(boxes[other])
-            step = clearance if _overlap(boxes[index], boxes[other]) else 0.0
+            step = _half_thickness(boxes[other]) if _shared_area(boxes[index], boxes[other]) else 0.0
             depths[index] = max(depths[index], depths[other] + step)
         placed.append(index)
     return depths
@@ -90,14 +96,15 @@ def _area(box: PixelBox) -> int:
     return (box.x_max - box.x_min) * (box.y_max - box.y_min)
 
 
+def _shared_area(one: PixelBox, other: PixelBox) -> int:
+    across = min(one.x_max, other.x_max) - max(one.x_min, other.x_min)
+    down = min(one.y_max, other.y_max) - max(one.y_min, other.y_min)
+    return max(0, across) * max(0, down)
+
+
 def _half_thickness(box: PixelBox) -> float:
     """Of a round body that fills the box."""
     return ROUNDNESS * min(box.x_max - box.x_min, box.y_max - box.y_min) / 2
-
-
-def _overlap(one: PixelBox, other: PixelBox) -> bool:
-    across = min(one.x_max, other.x_max) > max(one.x_min, other.x_min)
-    return across and min(one.y_max, other.y_max) > max(one.y_min, other.y_min)
 
 
 def _metres_per_pixel(width: int, height: int) -> float:

@@ -67,19 +67,30 @@ def overlay(pixels: NDArray[np.uint8], objects: Sequence[Drawn]) -> NDArray[np.u
             )
             cv2.drawContours(picture, edges, -1, colour, thick, cv2.LINE_AA)
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, thick)
+    taken: list[tuple[int, int, int, int]] = []
     for number, (box, caption, _) in enumerate(objects):
         corner = (round(box.x_min * scale), round(box.y_min * scale))
-        _write(picture, caption, corner, _COLOURS[number % len(_COLOURS)])
+        _write(picture, caption, corner, _COLOURS[number % len(_COLOURS)], taken)
     return picture
 
 
-def _write(picture: NDArray[np.uint8], caption: str, corner: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    """The caption on a plate of the box's colour, inside the picture."""
+def _write(
+    picture: NDArray[np.uint8],
+    caption: str,
+    corner: tuple[int, int],
+    colour: tuple[int, int, int],
+    taken: list[tuple[int, int, int, int]],
+) -> None:
+    """The caption on a plate of the box's colour, inside the picture and below the plates it would cover."""
     size = max(0.4, max(picture.shape[:2]) / 1600)
     (width, height), below = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    x = max(0, min(corner[0], picture.shape[1] - width - 6))
-    y = max(0, min(corner[1], picture.shape[0] - height - below - 6))
-    cv2.rectangle(picture, (x, y), (x + width + 6, y + height + below + 6), colour, cv2.FILLED)
-    dark = sum(colour) > 380
-    ink = (0, 0, 0) if dark else (255, 255, 255)
-    cv2.putText(picture, caption, (x + 3, y + height + 3), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+    width, height = width + 6, height + below + 6
+    x = max(0, min(corner[0], picture.shape[1] - width))
+    y = max(0, min(corner[1], picture.shape[0] - height))
+    for left, top, right, bottom in sorted(taken, key=lambda plate: plate[1]):
+        if x < right and left < x + width and y < bottom and top < y + height:
+            y = bottom
+    taken.append((x, y, x + width, y + height))
+    cv2.rectangle(picture, (x, y), (x + width, y + height), colour, cv2.FILLED)
+    ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
+    cv2.putText(picture, caption, (x + 3, y + height - below - 3), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)

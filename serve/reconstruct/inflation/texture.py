@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from serve.resize import resize
 
-# Pixels this close to the mask's edge, as a share of the square root of its area, are taken to be mixed with what lies
-# behind; at least a pixel and a half, the reach of a camera's demosaicing.
+# Pixels this close to the outermost ones, as a share of the square root of the mask's area, are taken to be mixed with
+# what lies behind; at least a pixel and a half, the reach of a camera's demosaicing.
 _MIXED_SHARE = 0.02
 _MIXED_LEAST = 1.5
 
@@ -28,8 +28,8 @@ def spread_colours(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArra
     padded = np.pad(mask, 1).astype(np.uint8)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     mixed = max(_MIXED_LEAST, _MIXED_SHARE * float(np.sqrt(np.count_nonzero(mask))))
-    # In parts thinner than the mixed band the middle, though mixed, is the best there is: cubing ranks it first.
-    weight = np.minimum(depth / mixed, 1).astype(np.float32) ** 3
+    # In parts thinner than that the middle, though mixed, is the best there is: cubing ranks it far above the edge.
+    weight = np.where(mask, np.clip((depth - 1) / mixed, 0.02, 1) ** 3, 0).astype(np.float32)
     return np.asarray(np.clip(_pull_push(pixels.astype(np.float32), weight) + 0.5, 0, 255), dtype=np.uint8)
 
 

@@ -3,7 +3,6 @@
 Triangles are small at the rim and in thin parts, where the solid will curve, and large in the middle.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +23,7 @@ _RIM_SHARE = 0.55  # edge length on the rim over edge length in the middle
 _RIM_DETAIL = 0.5  # edge length on the rim over the local half-width, at most
 _BAND_RATIO = 1.3  # edge length of one band of inner points over the next
 _SMOOTHING_ROUNDS = 3
+_COUNT_TOLERANCE, _COUNT_TRIES = 0.02, 8
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,36 @@ def triangulate(outlines: list[Polygon], mask: NDArray[np.bool_], triangle_count
     """
     distance = _distance_to_background(mask)
     half_widths = _half_widths(outlines, distance)
+    smoothed = [smooth(outline) for outline in outlines]
     spacing = float(np.sqrt(4 * np.count_nonzero(mask) / triangle_count))
-    mesh = _with_spacing(outlines, half_widths, distance, spacing)
-    for _ in range(3):  # the count follows the spacing, but not by a formula
-        excess = len(mesh.triangles) / triangle_count
-        if 0.95 < excess < 1.05:
+    # The count falls with the spacing by some power between 1 (rims) and 2 (areas), which each try shows better.
+    power = 1.7
+    excess = _predicted_count(smoothed, half_widths, distance, spacing) / triangle_count
+    for _ in range(_COUNT_TRIES):
+        if abs(excess - 1) < _COUNT_TOLERANCE:
             break
-        spacing *= excess**0.6
-        mesh = _with_spacing(outlines, half_widths, distance, spacing)
-    return mesh
+        change = excess ** (1 / power)
+        spacing *= change
+        before, excess = excess, _predicted_count(smoothed, half_widths, distance, spacing) / triangle_count
+        power = float(np.clip(np.log(before / excess) / np.log(change), 0.7, 2.5))
+
+    inner = _inner_points(distance, spacing)
+    closer = (_rims(smoothed, half_widths, spacing, closeness) for closeness in (1, 0.5, 0.25))
+    for rims in (*closer, outlines):
+        try:
+            points, triangles = _relaxed_delaunay(rims, inner)
+        except _CrossingEdgesError:
+            continue  # chords of a coarse rim cross where a part is thin and bent: follow it more closely
+        return _split_chords(points, triangles)
+    raise AssertionError("outlines by marching squares do not cross")
+
+
+def _predicted_count(
+    smoothed: list[Polygon], half_widths: list[NDArray[np.float64]], distance: NDArray[np.float32], spacing: float
+) -> int:
+    """How many triangles this spacing gives, by Euler's formula: two for each inner point, one for each on the rim."""
+    on_rim = sum(len(rim) for rim in _rims(smoothed, half_widths, spacing))
+    return 2 * len(_inner_points(distance, spacing)) + on_rim
 
 
 def _distance_to_background(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -91,37 +112,29 @@ def _sample(field: NDArray[np.float32], points: Points) -> NDArray[np.float64]:
     return field[row, column].astype(np.float64)
 
 
-def _with_spacing(
-    outlines: list[Polygon],
-    half_widths: list[NDArray[np.float64]],
-    distance: NDArray[np.float32],
-    spacing: float,
-) -> PlanarMesh:
-    """A triangulation with edges of length `spacing` in the middle, shorter ones towards the rim."""
-    inner = _inner_points(distance, spacing)
-    for rims in _rims(outlines, half_widths, spacing * _RIM_SHARE):
-        edges = _loop_edges([len(rim) for rim in rims])
-        rim = np.vstack(rims)
-        try:
-            points, triangles = _constrained_delaunay(rim, edges, inner)
-        except _CrossingEdgesError:
-            continue  # chords of a coarse rim cross where a part is thin and bent: follow it more closely
-        for _ in range(_SMOOTHING_ROUNDS):
-            inner = _neighbours_mean(points, triangles)[len(rim) :]
-            points, triangles = _constrained_delaunay(rim, edges, inner)
-        return _split_chords(points, triangles)
-    raise AssertionError("marching squares never gives outlines that cross")
+def _rims(
+    smoothed: list[Polygon], half_widths: list[NDArray[np.float64]], spacing: float, closeness: float = 1
+) -> list[Polygon]:
+    """Points on the outlines, at most `spacing` times `_RIM_SHARE` apart and closer where the body is thin."""
+    return [
+        resample(outline, closeness * np.clip(_RIM_DETAIL * half_width, 0.5, spacing * _RIM_SHARE))
+        for outline, half_width in zip(smoothed, half_widths, strict=True)
+    ]
 
 
-def _rims(outlines: list[Polygon], half_widths: list[NDArray[np.float64]], spacing: float) -> Iterator[list[Polygon]]:
-    """The outlines to try, from the smoothest and coarsest to the pixels' own, which cannot cross."""
-    smoothed = [smooth(outline) for outline in outlines]
-    for closeness in (1.0, 0.5, 0.25):
-        yield [
-            resample(outline, closeness * np.clip(_RIM_DETAIL * half_width, 0.5, spacing))
-            for outline, half_width in zip(smoothed, half_widths, strict=True)
-        ]
-    yield outlines
+def _relaxed_delaunay(rims: list[Polygon], inner: Points) -> tuple[Points, Indices]:
+    """A triangulation of rims and inner points, these moved so that the triangles are even.
+
+    Raises:
+        _CrossingEdgesError: Two edges of the rims cross.
+    """
+    edges = _loop_edges([len(rim) for rim in rims])
+    rim = np.vstack(rims)
+    points, triangles = _constrained_delaunay(rim, edges, inner)
+    for _ in range(_SMOOTHING_ROUNDS):
+        inner = _neighbours_mean(points, triangles)[len(rim) :]
+        points, triangles = _constrained_delaunay(rim, edges, inner)
+    return points, triangles
 
 
 def _inner_points(distance: NDArray[np.float32], spacing: float) -> Points:

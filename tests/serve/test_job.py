@@ -1,0 +1,142 @@
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+from skimage import data
+
+from serve.contract import Box, Manifest, Options, Progress
+from serve.engines import load_engine
+from serve.errors import Gen3DError
+from serve.images import Photo, read_photo
+from serve.job import run_job
+from serve.progress import ProgressReport
+from serve.storage import LocalFolder, MemoryFolder
+
+CUP = Box(x_min=170, y_min=12, x_max=410, y_max=240, label="cup")
+SKY = Box(x_min=0, y_min=0, x_max=9, y_max=0)
+
+
+def coffee() -> Photo:
+    file = io.BytesIO()
+    Image.fromarray(data.coffee()).save(file, "PNG")
+    return read_photo(file.getvalue(), max_pixels=10**6)
+
+
+DRAFT = Options(quality="draft")
+
+
+def do(folder: Path, *boxes: Box, options: Options = DRAFT) -> tuple[Manifest, list[Progress]]:
+    seen: list[Progress] = []
+    report = ProgressReport("job-1", len(boxes), LocalFolder(folder), seen.append)
+    output = LocalFolder(folder / "output")
+    return run_job(load_engine("preview"), "job-1", coffee, boxes, options, output, report), seen
+
+
+def test_it_stores_what_the_manifest_says(tmp_path: Path, validate_glb: Callable[..., list[dict[str, Any]]]) -> None:
+    manifest, _ = do(tmp_path, CUP, SKY, options=Options(quality="draft", formats=("glb", "obj", "stl", "ply", "usdz")))
+    output = tmp_path / "output"
+    made, missed = manifest.objects
+    assert manifest.status == "partial"
+    assert (made.status, missed.status) == ("succeeded", "failed")
+    assert made.mask is not None
+    artefacts = [*manifest.artefacts, *made.artefacts, made.mask.artefact]
+    assert sorted(file.name for file in output.iterdir()) == sorted(
+        ["manifest.json", *(artefact.name for artefact in artefacts)]
+    )
+    for artefact in artefacts:
+        content = (output / artefact.name).read_bytes()
+        assert artefact.bytes == len(content)
+        assert artefact.sha256 == hashlib.sha256(content).hexdigest()
+        assert artefact.uri == (output / artefact.name).as_uri()
+    assert Manifest.model_validate_json((output / "manifest.json").read_bytes()) == manifest
+    validate_glb(output / "object-0.glb", output / "scene.glb")
+
+
+def test_every_object_of_the_demo_passes_its_self_check_and_the_validator(
+    tmp_path: Path, validate_glb: Callable[..., list[dict[str, Any]]]
+) -> None:
+    manifest, _ = do(tmp_path, Box(x_min=75, y_min=12, x_max=484, y_max=394), CUP, options=Options())
+    for result in manifest.objects:
+        assert result.silhouette_iou is not None
+        assert result.silhouette_iou >= 0.97
+        assert result.mesh is not None
+        assert result.mesh.closed
+        assert result.mesh.triangles == pytest.approx(20_000, rel=0.1)
+    validate_glb(*sorted((tmp_path / "output").glob("*.glb")))
+
+
+def test_the_scene_has_a_named_node_for_each_object_where_the_photo_shows_it(tmp_path: Path) -> None:
+    manifest, _ = do(tmp_path, CUP, Box(x_min=325, y_min=215, x_max=408, y_max=330))
+    scene = trimesh.load_scene(tmp_path / "output" / "scene.glb")
+    assert {"cup", "object-1"} <= set(scene.graph.nodes)
+    for name, result in zip(("cup", "object-1"), manifest.objects, strict=True):
+        transform, _ = scene.graph[name]
+        assert result.pose is not None
+        assert transform[:3, 3] == pytest.approx(result.pose.translation, abs=1e-6)
+        assert result.box is not None
+        middle = (result.box.x_min + result.box.x_max) / 2
+        assert transform[0, 3] == pytest.approx((middle - 300) / 600, abs=0.03)
+
+
+def test_pictures_are_made_for_people(tmp_path: Path) -> None:
+    do(tmp_path, CUP)
+    with Image.open(tmp_path / "output" / "object-0.mask.png") as mask:
+        assert (mask.mode, mask.size) == ("L", (600, 400))
+        assert set(np.unique(np.asarray(mask))) == {0, 255}
+    with Image.open(tmp_path / "output" / "masks.png") as masks:
+        assert masks.size == (600, 400)
+    with Image.open(tmp_path / "output" / "preview.png") as preview:
+        assert preview.width == 1024
+
+
+def test_progress_only_grows_and_ends_at_a_hundred(tmp_path: Path) -> None:
+    _, seen = do(tmp_path, CUP, SKY)
+    percents = [progress.percent for progress in seen]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert [progress.stage for progress in seen][:5] == ["decode", "segment", "reconstruct", "finish", "store"]
+    assert Progress.model_validate_json((tmp_path / "progress.json").read_bytes()) == seen[-1]
+
+
+def test_each_object_is_stored_before_the_next_begins(tmp_path: Path) -> None:
+    there: list[bool] = []
+
+    def watch(progress: Progress) -> None:
+        if (progress.stage, progress.object) == ("segment", 1):
+            there.append((tmp_path / "output" / "object-0.glb").exists())
+
+    report = ProgressReport("job-1", 2, None, watch)
+    output = LocalFolder(tmp_path / "output")
+    run_job(load_engine("preview"), "job-1", coffee, [CUP, CUP], Options(quality="draft"), output, report)
+    assert there == [True]
+
+
+def test_a_photo_that_cannot_be_read_fails_the_job(tmp_path: Path) -> None:
+    report = ProgressReport("job-1", 1, LocalFolder(tmp_path))
+
+    def unreadable() -> Photo:
+        return read_photo(b"", max_pixels=10)
+
+    with pytest.raises(Gen3DError) as caught:
+        run_job(load_engine("preview"), "job-1", unreadable, [CUP], Options(), MemoryFolder(), report)
+    assert caught.value.code == "image_empty"
+    assert json.loads((tmp_path / "progress.json").read_bytes())["stage"] == "failed"
+
+
+def test_when_every_object_failed_there_is_still_a_manifest_and_pictures(tmp_path: Path) -> None:
+    manifest, _ = do(tmp_path, SKY)
+    assert manifest.status == "failed"
+    assert {file.name for file in (tmp_path / "output").iterdir()} == {"manifest.json", "masks.png", "preview.png"}
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
+    once, _ = do(tmp_path / "a", CUP, options=Options(quality="draft", formats=("glb", "usdz", "obj", "ply", "stl")))
+    again, _ = do(tmp_path / "b", CUP, options=Options(quality="draft", formats=("glb", "usdz", "obj", "ply", "stl")))
+    assert [a.sha256 for a in once.objects[0].artefacts] == [b.sha256 for b in again.objects[0].artefacts]
