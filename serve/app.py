@@ -4,9 +4,9 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from serve.contract import JobId, Progress
 from serve.engine import Engine
 from serve.errors import Gen3DError, StoppedError, error_body
-from serve.forms import Asked, read_request
+from serve.forms import Asked, read_request, shown
 from serve.images import Photo, read_photo
 from serve.job import run_job
 from serve.logs import emit_metrics, job_logging
@@ -31,6 +31,9 @@ INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 _RETRY_SECONDS = "5"
 # Of the drain, kept for sending the last answers.
 _LAST_WORDS_SECONDS = 2.0
+_JOB_ID = TypeAdapter[str](JobId)
+
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,9 @@ def create_app(load: Callable[[], Engine], settings: Settings) -> FastAPI:
         service.start()
         yield
 
-    app = FastAPI(title="Gen3D", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Gen3D", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
     app.state.service = service
 
     @app.exception_handler(Gen3DError)
@@ -75,16 +80,17 @@ def create_app(load: Callable[[], Engine], settings: Settings) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> Response:
+        code, place = "not_found", shown(request.url.path)
+        message = f"There is nothing at {place}: the server has GET /ping and POST /invocations."
         if error.status_code == 405:
-            return _error_response(
-                Gen3DError("method_not_allowed", f"{request.url.path} does not answer to {request.method}.")
-            )
-        message = f"There is nothing at {request.url.path}: the server has GET /ping and POST /invocations."
-        return _error_response(Gen3DError("not_found", message))
+            code, message = "method_not_allowed", f"{place} does not answer to {shown(request.method)}."
+        response = _error_response(Gen3DError(code, message))
+        response.headers.update(error.headers or {})  # which methods are allowed
+        return response
 
     @app.exception_handler(Exception)
-    async def defect(_: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette logs it by raising it again
-        return _error_response(Gen3DError("internal_error", "The server met a defect; its log has the details."))
+    async def defect(_: Request, __: Exception) -> Response:
+        return _error_response(_defect())  # Starlette raises it again, and uvicorn logs it
 
     @app.get("/ping")
     async def ping() -> Response:
@@ -93,55 +99,99 @@ def create_app(load: Callable[[], Engine], settings: Settings) -> FastAPI:
 
     @app.post("/invocations")
     async def invocations(request: Request) -> Response:
-        with suppress(ClientDisconnect):
-            return await _invoke(service, request)
-        log.info("the client went away while sending its request")
-        return Response(status_code=499)
+        return await _invoke(service, request)
 
     return app
 
 
 def _error_response(error: Gen3DError) -> Response:
-    headers = {"Retry-After": _RETRY_SECONDS} if error.status == 503 else None
+    # A failed engine stays so until a restart: there is nothing to try again for.
+    is_passing = error.status == 503 and error.code != "engine_failed"
+    headers = {"Retry-After": _RETRY_SECONDS} if is_passing else None
     return JSONResponse(error_body(error), status_code=error.status, headers=headers)
 
 
 async def _invoke(service: Service, http: Request) -> Response:
-    """One request from its body to its answer."""
+    """One request from its first byte to its answer, whatever that is; logged and measured."""
     began = time.perf_counter()
     settings = service.settings
-    service.worker.check()
-    form = choose_form(http.headers.get("accept"))
-    asked = await read_request(http, max_body_bytes=settings.max_body_bytes, max_boxes=settings.max_boxes)
-    job_id = asked.request.job_id or _job_id(http.headers.get(INFERENCE_ID))
-    with job_logging(job_id):
-        log.info("job accepted", extra={"boxes": len(asked.request.boxes), "answer": form})
+    job_id, boxes = _job_id(http.headers.get(INFERENCE_ID)), 0
+    with ExitStack() as named:
+        named.enter_context(job_logging(job_id))
         try:
+            service.worker.check()
+            form = choose_form(", ".join(http.headers.getlist("accept")))
+            reading = read_request(http, max_body_bytes=settings.max_body_bytes, max_boxes=settings.max_boxes)
+            asked = await _in_time(service, reading)
+            boxes = len(asked.request.boxes)
+            if asked.request.job_id is not None:
+                job_id = asked.request.job_id
+                named.enter_context(job_logging(job_id))
+            log.info("job accepted", extra={"boxes": boxes, "answer": form})
             reply, status = await _wait(service, http, _Work(settings, asked, job_id, form))
-        except Gen3DError as error:
-            log.info("job refused or stopped", extra={"code": error.code, "reason": error.message})
-            _measure(settings, error.code, began, len(asked.request.boxes))
-            raise
-        _measure(settings, status, began, len(asked.request.boxes))
-        headers = {"X-Gen3D-Job-Id": job_id, "X-Gen3D-Status": status}
-        if reply.file_name is not None:
-            headers["Content-Disposition"] = f'attachment; filename="{reply.file_name}"'
-        return Response(reply.body, media_type=reply.media_type, headers=headers)
+        except Exception as caught:
+            error = _explain(caught)
+            status = error.code
+            log.info("request refused or stopped", extra={"code": error.code, "reason": error.message})
+            response = _error_response(error)
+        else:
+            response = Response(reply.body, media_type=reply.media_type, headers={"X-Gen3D-Status": status})
+            if reply.file_name is not None:
+                response.headers["Content-Disposition"] = f'attachment; filename="{reply.file_name}"'
+        response.headers["X-Gen3D-Job-Id"] = job_id
+        emit_metrics(
+            {
+                "Requests": (1, "Count"),
+                "Objects": (boxes, "Count"),
+                "Latency": (time.perf_counter() - began, "Seconds"),
+            },
+            dimensions={"Engine": settings.engine, "Status": status},
+        )
+        return response
+
+
+def _explain(caught: Exception) -> Gen3DError:
+    """What to tell the client, and the log what it alone may know."""
+    if isinstance(caught, Gen3DError):
+        return caught
+    if isinstance(caught, ClientDisconnect):
+        return _gone()
+    log.error("a defect", exc_info=caught)
+    return _defect()
+
+
+def _defect() -> Gen3DError:
+    return Gen3DError("internal_error", "The server met a defect; its log has the details.")
+
+
+def _gone() -> StoppedError:
+    return StoppedError("cancelled", "The client went away.")
+
+
+def _shutting_down() -> StoppedError:
+    return StoppedError("shutting_down", "The server had to stop before this request was done: send it again.")
 
 
 def _job_id(inference_id: str | None) -> str:
     """SageMaker's id of the invocation where it can name a job, else a new one."""
     if inference_id is not None:
         with suppress(ValidationError):
-            return TypeAdapter[str](JobId).validate_python(inference_id)
+            return _JOB_ID.validate_python(inference_id)
     return uuid.uuid4().hex
 
 
-def _measure(settings: Settings, status: str, began: float, objects: int) -> None:
-    emit_metrics(
-        {"Requests": (1, "Count"), "Objects": (objects, "Count"), "Latency": (time.perf_counter() - began, "Seconds")},
-        dimensions={"Engine": settings.engine, "Status": status},
-    )
+async def _in_time(service: Service, work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work returns, unless the server has to stop first."""
+    task = asyncio.create_task(work)
+    time_is_up = asyncio.create_task(service.time_is_up.wait())
+    try:
+        await asyncio.wait({task, time_is_up}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise _shutting_down()
+    finally:
+        task.cancel()
+        time_is_up.cancel()
 
 
 async def _wait(service: Service, http: Request, work: "_Work") -> tuple[Reply, str]:
@@ -158,11 +208,7 @@ async def _wait(service: Service, http: Request, work: "_Work") -> tuple[Reply, 
         await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         if done.done():
             return done.result()
-        stopped = (
-            StoppedError("shutting_down", "The server had to stop before this request was done: send it again.")
-            if time_is_up.done()
-            else StoppedError("cancelled", "The client went away.")
-        )
+        stopped = _shutting_down() if time_is_up.done() else _gone()
         work.stop(stopped)
         job.cancel()
         raise stopped

@@ -112,11 +112,10 @@ def _decode_base64(text: str) -> bytes:
     rest = ""
     try:
         for start in range(0, len(text), _BASE64_PIECE):
-            if rest.endswith("="):
-                raise ValueError("something follows its padding")
             piece = rest + "".join(text[start : start + _BASE64_PIECE].split())
-            # Without the last group, which may be padding's, and thus the end or not.
-            whole = max(0, len(piece) - 1) // 4 * 4
+            whole = max(0, len(piece) - 1) // 4 * 4  # without the last group, which alone may be padded
+            if "=" in piece[:whole]:
+                raise ValueError("something follows its padding")
             decoded += base64.b64decode(piece[:whole], validate=True)
             rest = piece[whole:]
         decoded += base64.b64decode(rest, validate=True)
@@ -131,7 +130,7 @@ async def _from_form(http: HttpRequest, max_boxes: int) -> Asked:
     fields: dict[str, Any] = {}
     image = None
     try:
-        # Of files and fields one more than can be right, so that it is known which one is too many.
+        # One more than can be right, so that the message can name the one that is too many.
         async with http.form(max_files=len(_PARTS) + 1, max_fields=len(_PARTS) + 1) as form:
             for name, value in form.multi_items():
                 if name not in _PARTS:

@@ -1,6 +1,7 @@
 """Runs the application under uvicorn until it is told to stop. Knows signals and ports, not what is served."""
 
 import math
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from serve.errors import Gen3DError
 from serve.logs import configure_logging
 from serve.settings import Settings
 
+# How many connections may wait to be accepted.
+_BACKLOG = 2048
+
 
 class _DrainingServer(uvicorn.Server):
     """Tells the service when a signal comes, so that it can answer everybody before uvicorn cuts them off."""
@@ -22,7 +26,12 @@ class _DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.service.begin_drain()
-        super().handle_exit(sig, frame)
+        if sig == signal.SIGTERM:
+            # uvicorn would do this and, when all is done, end the process by the signal: to whoever stops a container,
+            # that is a failure.
+            self.should_exit = True
+        else:
+            super().handle_exit(sig, frame)
 
 
 def run_server(load: Callable[[], Engine], settings: Settings) -> None:
@@ -39,8 +48,11 @@ def run_server(load: Callable[[], Engine], settings: Settings) -> None:
     sys.stderr.write(f"Gen3D listens on http://{shown}:{port} (engine: {settings.engine})\n")
     config = uvicorn.Config(
         app,
+        lifespan="on",
+        ws="none",
         log_config=None,
         access_log=False,
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
         server_header=False,
     )
@@ -51,12 +63,15 @@ def run_server(load: Callable[[], Engine], settings: Settings) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio switches Nagle's algorithm off; else every answer takes 40 ms more.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+        listener.listen(_BACKLOG)
+    except (OSError, UnicodeError) as error:
         listener.close()
-        message = f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --host or --port."
+        reason = error.strerror if isinstance(error, OSError) else "this is no host's name"
+        message = f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."
         raise Gen3DError("port_unavailable", message) from None
     return listener

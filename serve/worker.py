@@ -133,6 +133,12 @@ class Worker:
                 job.context.run(log.exception, "the engine broke")
             job.future.set_exception(error)
         except BaseException as error:  # noqa: BLE001 - whoever waits for the job gets it
-            job.future.set_exception(error)
+            # On an event loop SystemExit would end the process, and StopIteration cannot be handed over at all.
+            if not isinstance(error, Exception) or isinstance(error, StopIteration):
+                defect = RuntimeError(f"the job raised {error!r}")
+                defect.__cause__ = error
+                job.future.set_exception(defect)
+            else:
+                job.future.set_exception(error)
         else:
             job.future.set_result(result)

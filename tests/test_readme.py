@@ -1,0 +1,113 @@
+"""The README is true: its tables are complete, and its examples run as printed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import trimesh
+
+from serve.contract import Manifest
+from serve.errors import KINDS
+from serve.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default if field.default != () else ""
+        rows.append(f"| `GEN3D_{name.upper()}` | {f'`{default}`' if default != '' else ''} | {field.description} |")
+    return "\n".join(rows)
+
+
+def errors_table() -> str:
+    rows = ["| code | status | meaning |", "|---|---|---|"]
+    return "\n".join(rows + [f"| `{code}` | {kind.status} | {kind.meaning} |" for code, kind in KINDS.items()])
+
+
+@pytest.mark.parametrize("table", [settings_table, errors_table])
+def test_its_tables_are_those_of_the_code(table: Callable[[], str]) -> None:
+    assert table() in README, f"put this into the README:\n{table()}"
+
+
+def test_every_warning_is_named() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "serve").rglob("*.py"))
+    codes = set(re.findall(r'Warned\(\s*code="(\w+)"', sources)) | set(re.findall(r'_warn\w*\(\s*"(\w+)"', sources))
+    assert codes, "no warning found: has the way they are made changed?"
+    assert all(f"`{code}`" in README for code in codes), codes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in for the checkout: the photographs of the demo, and the command where the README has it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    command = [sys.executable, "-W", "error", str(ROOT / "demo" / "photos.py"), str(folder / "out" / "photos")]
+    subprocess.run(command, check=True)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    gen3d = shutil.which("gen3d", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert gen3d is not None, "the command is not installed: make setup"
+    (folder / ".venv" / "bin" / "gen3d").symlink_to(gen3d)
+    return folder
+
+
+@contextmanager
+def serving(folder: Path, command: str) -> Iterator[str]:
+    """Runs the server as the README says, but on a port that is free."""
+    environment = {**os.environ, "GEN3D_PORT": "0"}
+    process = subprocess.Popen(
+        command.split(), cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        address = re.search(r"http://([\d.]+:\d+)", process.stderr.readline())
+        assert address is not None
+        for _ in range(200):
+            if httpx.get(f"http://{address[1]}/ping").status_code == 200:
+                break
+        yield address[1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_the_command_runs_as_printed(folder: Path) -> None:
+    (example,) = [example for example in EXAMPLES if "gen3d reconstruct" in example]
+    subprocess.run(["bash", "-euc", example], cwd=folder, check=True, capture_output=True)
+    assert {"scene.glb", "object-1.usdz", "preview.png"} <= {
+        file.name for file in (folder / "out" / "coffee").iterdir()
+    }
+
+
+def test_the_curl_examples_run_as_printed(folder: Path) -> None:
+    if shutil.which("curl") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("the README's examples need curl")
+        pytest.skip("the README's examples need curl")
+    (serve,) = [example for example in EXAMPLES if "gen3d serve" in example]
+    examples = [example for example in EXAMPLES if "curl" in example]
+    assert len(examples) == 3, "one for each form of a request"
+    with serving(folder, serve) as address:
+        for example in examples:
+            assert "127.0.0.1:8080" in example
+            example = example.replace("127.0.0.1:8080", address)
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", example], cwd=folder, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+    assert len(trimesh.load_scene(folder / "scene.glb").geometry) == 2
+    with zipfile.ZipFile(folder / "everything.zip") as archive:
+        assert {"manifest.json", "scene.glb", "object-0.glb", "object-0.usdz"} <= set(archive.namelist())
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    assert manifest.objects[0].label == "cup"
+    assert manifest.objects[0].artefacts[0].base64 is not None
