@@ -23,8 +23,9 @@ from serve.job import run_job
 from serve.logs import emit_metrics, job_logging
 from serve.progress import ProgressReport
 from serve.replies import Form, KeepingFolder, Reply, choose_form, compose
+from serve.s3 import read_s3
 from serve.settings import Settings
-from serve.storage import Folder, JobFolders, MemoryFolder, open_output, read_s3
+from serve.storage import Folder, JobFolders, MemoryFolder, open_output
 from serve.worker import Worker
 
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -129,7 +130,7 @@ async def _invoke(service: Service, http: Request) -> Response:
                 named.enter_context(job_logging(job_id))
             log.info("job accepted", extra={"boxes": boxes, "answer": form})
             reply, status = await _wait(service, http, _Work(settings, asked, job_id, form))
-        except Exception as caught:
+        except Exception as caught:  # noqa: BLE001 - whatever it was, the client gets an answer
             error = _explain(caught)
             status = error.code
             log.info("request refused or stopped", extra={"code": error.code, "reason": error.message})

@@ -24,6 +24,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from serve.contract import Warned
 from serve.errors import Gen3DError
+from serve.file_kinds import CAMERA_RAW, identify, unsupported
 
 Pixels = NDArray[np.uint8]
 
@@ -158,7 +159,7 @@ def read_photo(data: bytes, *, max_pixels: int) -> Photo:
     # Pillow warns of odd metadata, which is of no use here. Set at each call, because `-W` and test runners put
     # their filters in front; `catch_warnings` is not safe between threads.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    format_name = _identify(data)
+    format_name = identify(data)
     notes: list[Warned] = []
     with _decoding(format_name):
         image = _open(format_name, data, max_pixels)
@@ -176,90 +177,6 @@ def read_photo(data: bytes, *, max_pixels: int) -> Photo:
             message = "The file holds several pictures (frames or pages); only the first or main one is used."
             notes.append(Warned(code="image_frames_ignored", message=message))
     return Photo(pixels, format_name, tuple(notes))
-
-
-# What kind of file it is.
-
-_RAW = "a camera RAW file"
-_VIDEO = "a video"
-_OTHER_FILES = (
-    (0, b"%PDF", "a PDF document"),
-    (0, b"%!PS", "a PostScript file"),
-    (0, b"8BPS", "a Photoshop document"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (4, b"JXL ", "a JPEG XL picture"),
-    (4, b"jP  ", "a JPEG 2000 picture"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (0, b"PK\x03\x04", "a ZIP archive or an office document"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (4, b"ftypcrx ", _RAW),  # Canon CR3
-    (8, b"CR\x02", _RAW),  # Canon CR2
-    (0, b"FUJIFILMCCD-RAW", _RAW),
-    (0, b"IIU\0", _RAW),  # Panasonic
-    (0, b"IIRO", _RAW),  # Olympus
-    (0, b"IIRS", _RAW),  # Olympus
-    (0, b"FOVb", _RAW),  # Sigma
-    (4, b"ftyp", _VIDEO),  # MP4 and QuickTime; the picture formats of this family are told apart before
-    (0, b"\x1a\x45\xdf\xa3", _VIDEO),  # Matroska, WebM
-    (8, b"AVI ", _VIDEO),
-    (0, b"\x00\x00\x01\xba", _VIDEO),  # MPEG
-    (0, b"FLV", _VIDEO),
-    (0, b"\x30\x26\xb2\x75", _VIDEO),  # Windows Media
-)
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
-_AVIF_BRANDS = {b"avif", b"avis"}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-
-
-def _identify(data: bytes) -> str:
-    """The key of `_DECODERS` for this file, from its first bytes; raises `image_unsupported`."""
-    head = data[:4096]
-    if head[4:8] == b"ftyp":
-        brands = head[8 : int.from_bytes(head[:4])]
-        names = {brands[i : i + 4] for i in range(0, len(brands), 4)}
-        # `mif1` says only that it is a picture, so the codec's own brand goes first.
-        if names & _AVIF_BRANDS:
-            return "AVIF"
-        if names & _HEIF_BRANDS:
-            return "HEIF"
-    for offset, magic, what in _OTHER_FILES:
-        if head.startswith(magic, offset):
-            raise _unsupported(what)
-    if head.startswith(b"\xff\xd8"):
-        return "JPEG"
-    if head.startswith(b"\x89PNG"):
-        return "PNG"
-    if head.startswith(b"GIF8"):
-        return "GIF"
-    if head.startswith(_TIFF_STARTS):
-        return "TIFF"
-    if head.startswith(b"RIFF") and head.startswith(b"WEBP", 8):
-        return "WEBP"
-    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
-        return "BMP"
-    raise _unsupported(_kind_of_text(head))
-
-
-def _kind_of_text(head: bytes) -> str | None:
-    """What a file without a known signature seems to be, where it is text."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        head = head[2:].replace(b"\0", b"")  # UTF-16
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<"):
-        root = re.search(rb"<(svg|html|!doctype html)\b", text)
-        if root:
-            return "an SVG drawing" if root[1] == b"svg" else "an HTML page"
-        return "an XML document"
-    if text and not re.search(rb"[\x00-\x08\x0e-\x1f]", text):
-        return "a text file"
-    return None
-
-
-def _unsupported(what: str | None) -> Gen3DError:
-    seems = f"This seems to be {what}, which is not read" if what else "This is in no known picture format"
-    message = f"{seems}: export the photo as JPEG or PNG (WebP, TIFF, GIF, BMP, AVIF and HEIC are read too)."
-    return Gen3DError("image_unsupported", message, seems_to_be=what)
 
 
 # From the file to Pillow's picture.
@@ -287,7 +204,7 @@ def _open(format_name: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile
     elif format_name == "JPEG":
         scans = len(re.findall(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\x01-\x04]", data))
         if scans > _MOST_SCANS:
-            raise _unsupported(f"a JPEG file with {scans} scans")
+            raise unsupported(f"a JPEG file with {scans} scans")
     else:
         for size in _sizes_before_opening(format_name, data):
             _check_size(size, max_pixels)
@@ -295,11 +212,11 @@ def _open(format_name: str, data: bytes, max_pixels: int) -> ImageFile.ImageFile
         image = _DECODERS[format_name](BytesIO(data))
     except _DECODER_ERRORS as error:
         if tags:  # The directory was read, so the file is whole but unusual.
-            raise _unsupported(f"a rare kind of TIFF file ({error})") from error
+            raise unsupported(f"a rare kind of TIFF file ({error})") from error
         raise
     _check_size(image.size, max_pixels)
     if image.mode not in _COLOURS:
-        raise _unsupported(f"a {format_name} file with pixels in Pillow's mode {image.mode}")
+        raise unsupported(f"a {format_name} file with pixels in Pillow's mode {image.mode}")
     return image
 
 
@@ -359,12 +276,12 @@ def _check_tiff(tags: ImageFileDirectory_v2, max_pixels: int) -> None:
     # The first page of a RAW file is the sensor's values, or a thumbnail that would pass for the photo.
     is_thumbnail = tags.get(_NEW_SUBFILE_TYPE, 0) & 1
     if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR_VALUES or is_thumbnail:
-        raise _unsupported(_RAW)
+        raise unsupported(CAMERA_RAW)
     # A tile is decoded whole, and may be far larger than the picture.
     _check_size((tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1)), max_pixels)
     strips = max(len(tags.get(_STRIP_OFFSETS, ())), len(tags.get(_TILE_OFFSETS, ())))
     if strips > _MOST_STRIPS:
-        raise _unsupported(f"a TIFF file in {strips} strips or tiles")
+        raise unsupported(f"a TIFF file in {strips} strips or tiles")
 
 
 # From Pillow's picture to upright sRGB.

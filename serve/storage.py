@@ -1,34 +1,24 @@
 """Where photos come from and artefacts go: S3, folders, memory. Knows nothing of HTTP requests or meshes."""
 
-import functools
 import os
 import re
 import secrets
 import stat
-import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
 from urllib.parse import unquote
 
 from serve.errors import Gen3DError
+from serve.s3 import BUCKET_NAME, has_control_characters, write_s3
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    pass
 
-# General purpose buckets; this also keeps out the ARNs that boto3 takes in a bucket's place. Source:
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-_BUCKET = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-_MAX_KEY_BYTES = 1024
 _MAX_URI_CHARACTERS = 4096
-_CHUNK_BYTES = 2**20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-
-_client_lock = threading.Lock()
 
 
 class Folder(Protocol):
@@ -174,11 +164,7 @@ class S3Folder:
         uri = self.uri + name
         # JSON is rewritten while people watch it.
         caching = "no-store" if media_type == "application/json" else "private"
-        with _s3_errors(uri, "write"):
-            key = self.prefix + name
-            _s3_client().put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=media_type, CacheControl=caching
-            )
+        write_s3(self.bucket, self.prefix + name, data, media_type=media_type, caching=caching)
         return uri
 
 
@@ -224,41 +210,6 @@ def open_output(output_uri: str, allowed_prefixes: Sequence[str]) -> JobFolders:
     raise refusal
 
 
-def read_s3(uri: str, *, max_bytes: int) -> bytes:
-    """Read a photo from `s3://bucket/key`; the key is literal, not percent-encoded.
-
-    Args:
-        uri: The object's address.
-        max_bytes: Larger objects are refused before they are read.
-
-    Raises:
-        Gen3DError: `image_uri_invalid`, `image_not_found`, `image_access_denied`, `image_too_large` or
-            `storage_unreachable`.
-    """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if (
-        not uri.startswith("s3://")
-        or not _BUCKET.fullmatch(bucket)
-        or not key
-        or _has_control_characters(key)
-        or len(key.encode()) > _MAX_KEY_BYTES
-    ):
-        raise Gen3DError(
-            "image_uri_invalid",
-            "image_uri must be s3://bucket/key, with a valid bucket name and a key of at most"
-            f" {_MAX_KEY_BYTES} bytes without control characters; it begins {uri[:200]!r}.",
-        )
-    with _s3_errors(uri, "read"):
-        answer = _s3_client().get_object(Bucket=bucket, Key=key)
-        with closing(answer["Body"]) as body:
-            _check_size(uri, answer.get("ContentLength", 0), max_bytes)
-            data = bytearray()
-            for chunk in body.iter_chunks(_CHUNK_BYTES):
-                data += chunk
-                _check_size(uri, len(data), max_bytes)
-            return bytes(data)
-
-
 @dataclass(frozen=True)
 class _Location:
     """An address taken apart: `bucket` is empty for a file, `segments` are the folders' names."""
@@ -272,7 +223,7 @@ class _Location:
         """Take a folder's address apart; a ValueError says what is wrong, to be read after "output_uri"."""
         if len(uri) > _MAX_URI_CHARACTERS:
             raise ValueError(f"has {len(uri)} characters, at most {_MAX_URI_CHARACTERS} are read")
-        if _has_control_characters(uri):
+        if has_control_characters(uri):
             raise ValueError(f"{uri!r} has control characters")
         scheme, _, rest = uri.partition("://")
         authority, slash, path = rest.partition("/")
@@ -282,7 +233,7 @@ class _Location:
             raise ValueError(f"'{uri}' has a query or a fragment")
         if scheme == "file" and (authority or not slash):
             raise ValueError(f"'{uri}' does not start with file:/// (a path on this machine, no host)")
-        if scheme == "s3" and not _BUCKET.fullmatch(authority):
+        if scheme == "s3" and not BUCKET_NAME.fullmatch(authority):
             raise ValueError(f"'{uri}' has no valid bucket name (3 to 63 of a-z, 0-9, '.' and '-') after s3://")
         written = path.split("/")
         if not written[-1]:
@@ -292,7 +243,7 @@ class _Location:
         except UnicodeDecodeError:
             raise ValueError(f"'{uri}' is percent-encoded, but not from UTF-8") from None
         for name in decoded:
-            if name in ("", ".", "..") or "/" in name or "\\" in name or _has_control_characters(name):
+            if name in ("", ".", "..") or "/" in name or "\\" in name or has_control_characters(name):
                 raise ValueError(f"'{uri}' has {name!r} for a folder's name")
         if scheme == "s3":
             return cls("s3", authority, tuple(written))
@@ -325,84 +276,6 @@ def _parse_prefixes(prefixes: Sequence[str]) -> list[_Location]:
         ) from None
 
 
-def _has_control_characters(text: str) -> bool:
-    """Whether control characters or lone surrogates (which UTF-8 cannot hold) are in the text."""
-    return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
-
-
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a plain file name")
-
-
-def _check_size(uri: str, size: int, max_bytes: int) -> None:
-    if size > max_bytes:
-        raise Gen3DError(
-            "image_too_large",
-            f"The photo at '{uri}' has at least {size} bytes; GEN3D_MAX_IMAGE_BYTES allows {max_bytes}.",
-            bytes=size,
-            max_bytes=max_bytes,
-        )
-
-
-@functools.cache
-def _make_s3_client() -> "S3Client":
-    # Imported here because it takes long, and a laptop without S3 need not wait for it.
-    import boto3
-    from botocore.config import Config
-
-    config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.session.Session().client("s3", config=config)
-
-
-def _s3_client() -> "S3Client":
-    """The process's one S3 client; boto3 takes its address, region and credentials from the environment."""
-    with _client_lock:
-        return _make_s3_client()
-
-
-_Action = Literal["read", "write"]
-# S3 answers 400 to these, unlike to other refused credentials.
-_EXPIRED = ("ExpiredToken", "InvalidToken")
-_ANSWERS: dict[tuple[_Action, int], tuple[str, str]] = {
-    ("read", 404): ("image_not_found", "there is no such object; check the bucket and the key"),
-    ("read", 403): (
-        "image_access_denied",
-        "the server may not read it; its AWS identity needs s3:GetObject there. S3 also answers so for an"
-        " object that does not exist, where s3:ListBucket is not granted",
-    ),
-    ("write", 404): ("output_not_writable", "there is no such bucket"),
-    ("write", 403): ("output_not_writable", "the server's AWS identity needs s3:PutObject there"),
-}
-
-
-@contextmanager
-def _s3_errors(uri: str, action: _Action) -> Iterator[None]:
-    """Turn boto3's errors into ours. S3's own message is left out: it may name the account and its roles."""
-    from botocore import exceptions
-    from botocore.parsers import ResponseParserError
-
-    try:
-        yield
-    except exceptions.ClientError as error:
-        name = error.response["Error"]["Code"]
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if action == "read" or status >= 500:
-            otherwise = ("storage_unreachable", "S3 did not answer as it should")
-        else:
-            otherwise = ("output_not_writable", "S3 refused to store it")
-        code, meaning = _ANSWERS.get((action, 403 if name in _EXPIRED else status), otherwise)
-        raise Gen3DError(code, f"'{uri}': {meaning} (S3 says {name}, status {status}).") from error
-    except (
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-        exceptions.CredentialRetrievalError,
-        exceptions.TokenRetrievalError,
-        exceptions.SSOError,
-        exceptions.ProfileNotFound,
-    ) as error:
-        code, _ = _ANSWERS[action, 403]
-        raise Gen3DError(code, f"'{uri}': the server has no usable AWS credentials ({error}).") from error
-    except (exceptions.BotoCoreError, ResponseParserError, ValueError) as error:
-        # A ValueError is boto3's word for an AWS_ENDPOINT_URL that is no address.
-        raise Gen3DError("storage_unreachable", f"'{uri}': S3 did not answer as it should: {error}") from error

@@ -15,7 +15,7 @@ import boto3
 import httpx
 import pytest
 
-from serve import storage
+from serve import s3 as s3_module
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -82,14 +82,14 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
 
 @pytest.fixture
 def s3_environment(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`serve.storage` in this process talks to the local S3 server, as its restricted user."""
+    """`serve.s3` in this process talks to the local S3 server, as its restricted user."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    storage._make_s3_client.cache_clear()
+    s3_module._make_s3_client.cache_clear()
     yield
-    storage._make_s3_client.cache_clear()
+    s3_module._make_s3_client.cache_clear()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:

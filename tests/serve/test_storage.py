@@ -18,9 +18,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from serve import storage
+from serve import s3 as s3_module
 from serve.errors import Gen3DError
-from serve.storage import Folder, LocalFolder, MemoryFolder, S3Folder, open_output, read_s3
+from serve.s3 import read_s3
+from serve.storage import Folder, LocalFolder, MemoryFolder, S3Folder, open_output
 
 if TYPE_CHECKING:
     from tests.serve.conftest import LocalS3
@@ -458,7 +459,7 @@ def test_missing_credentials_are_named(s3: "LocalS3", tmp_path: Path, monkeypatc
 @pytest.mark.usefixtures("s3_environment")
 def test_threads_share_one_client() -> None:
     with ThreadPoolExecutor(8) as pool:
-        clients = list(pool.map(lambda _: storage._s3_client(), range(8)))
+        clients = list(pool.map(lambda _: s3_module._s3_client(), range(8)))
     assert len(set(map(id, clients))) == 1
 
 
