@@ -1,12 +1,18 @@
-"""The local S3 server of the tests: a real one, that checks signatures and policies."""
+"""Servers for the tests: a real S3 one, that checks signatures and policies, and Gen3D's own."""
 
+import io
 import json
+import logging
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,8 +20,15 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 import httpx
 import pytest
+import uvicorn
+from PIL import Image
+from skimage import data
 
 from serve import s3 as s3_module
+from serve.app import create_app
+from serve.engine import Engine
+from serve.logs import configure_logging
+from serve.settings import read_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -139,3 +152,146 @@ def _set_up(endpoint: str) -> LocalS3:
             "AWS_EC2_METADATA_DISABLED": "true",
         },
     )
+
+
+# Gen3D's own server.
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server.
+
+    Attributes:
+        http: Calls it.
+        read_log: What it has logged so far.
+    """
+
+    http: httpx.Client
+    read_log: Callable[[], str]
+
+    def log(self, job_id: str | None = None) -> list[dict[str, Any]]:
+        """What it has logged so far, every line of which is a JSON object; of one job, where its id is given."""
+        lines = [json.loads(line) for line in self.read_log().splitlines(keepends=True) if line.endswith("\n")]
+        return [line for line in lines if job_id in (None, line.get("job_id"))]
+
+    def metrics(self, job_id: str) -> dict[str, Any]:
+        """The one line with this job's metrics, which comes just before its answer."""
+        (line,) = [line for line in self.log(job_id) if "_aws" in line]
+        return line
+
+    def wait_for_log(self, job_id: str, **fields: object) -> None:
+        """Returns once the job has logged a line that holds these fields."""
+        wait_until(lambda: any(fields.items() <= line.items() for line in self.log(job_id)))
+
+
+@dataclass(frozen=True)
+class ServerProcess(Server):
+    """A `gen3d serve` of its own.
+
+    Attributes:
+        process: The process.
+        stderr: What it has written to standard error so far.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    stderr: Callable[[], str]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    pytest.fail("It never came about.")
+
+
+@contextmanager
+def _serving(folder: Path, **environment: str) -> Iterator[ServerProcess]:
+    """`gen3d serve` with these variables. It must end well, and with no traceback in its log."""
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "gen3d", "serve", "--port", "0"],
+            env={**os.environ, **environment},
+            stdout=stdout,
+            stderr=stderr,
+        )
+    try:
+        wait_until(lambda: err.read_bytes().endswith(b"\n") or process.poll() is not None)
+        listens = re.search(r"listens on (http://\S+)", err.read_text())
+        assert listens, err.read_text()
+        with httpx.Client(base_url=listens[1], timeout=60) as http:
+            server = ServerProcess(http, out.read_text, process, err.read_text)
+            wait_until(lambda: http.get("/ping").status_code == 200)
+            yield server
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0, err.read_text()
+        assert not [line for line in server.log() if "exception" in line]
+        assert len(server.stderr().splitlines()) == 1
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
+    """`start_server(GEN3D_…="…")` starts a `gen3d serve` for this test alone."""
+    with ExitStack() as running:
+        yield lambda **environment: running.enter_context(_serving(tmp_path, **environment))
+
+
+@pytest.fixture(scope="session")
+def storage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `server` may write in, besides the S3 server's `users/`."""
+    return tmp_path_factory.mktemp("storage")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, s3: LocalS3, storage_folder: Path) -> Iterator[ServerProcess]:
+    """The `gen3d serve` that most tests share. It takes bodies of at most 2,000,000 bytes."""
+    environment = {
+        **s3.environment,
+        "GEN3D_MAX_BODY_BYTES": "2000000",
+        "GEN3D_OUTPUT_PREFIXES": f"{storage_folder.as_uri()}/,s3://{s3.bucket}/users/",
+    }
+    with _serving(tmp_path_factory.mktemp("server"), **environment) as running:
+        yield running
+
+
+@contextmanager
+def _serving_in_thread(load: Callable[[], Engine], settings: dict[str, object]) -> Iterator[Server]:
+    log = io.StringIO()
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    configure_logging(log)
+    uvicorn_server = uvicorn.Server(
+        uvicorn.Config(create_app(load, read_settings(**settings)), log_config=None, access_log=False)
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=uvicorn_server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+                yield Server(http, log.getvalue)
+        finally:
+            uvicorn_server.should_exit = True
+            thread.join()
+            root.handlers = before[0]
+            root.setLevel(before[1])
+
+
+@pytest.fixture
+def serve_engine() -> Iterator[Callable[..., Server]]:
+    """`serve_engine(load, queue_size=…)` serves an engine of the test's own, from a thread of this process."""
+    with ExitStack() as running:
+        yield lambda load, **settings: running.enter_context(_serving_in_thread(load, settings))
+
+
+@pytest.fixture(scope="session")
+def photo() -> bytes:
+    """A photo of a cup, 300 × 200 pixels, as a JPEG file. The cup lies in the box [38, 6, 240, 195]."""
+    file = io.BytesIO()
+    Image.fromarray(data.coffee()).resize((300, 200)).save(file, "JPEG")
+    return file.getvalue()
