@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     engine: EngineName = Field(
         "preview", description="Which engine serves: `preview` runs anywhere, with no GPU and no downloads."
     )
-    host: str = Field("127.0.0.1", description="The address the server binds.")
+    host: str = Field("127.0.0.1", min_length=1, description="The address the server binds.")
     port: int = Field(8080, ge=0, le=65535, description="The port the server binds; 0 lets the system choose one.")
     max_body_bytes: int = Field(
         64 * 2**20, ge=1024, description="The largest request body, in bytes; larger ones are refused unread."
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         25.0,
         gt=0,
+        le=3600,
         description="After SIGTERM, how long accepted requests may take to finish. SageMaker kills after 30.",
     )
     output_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
         for prefix in value:
             if not prefix.startswith(("s3://", "file:///")) or not prefix.endswith("/"):
                 raise ValueError(f"'{prefix}' must start with s3:// or file:/// and end with /")
+            names = prefix.partition("://")[2].removeprefix("/").removesuffix("/").split("/")
+            if {"", ".", ".."} & set(names) and prefix != "file:///":
+                raise ValueError(f"'{prefix}' must not have empty names, '.' or '..' in it")
         return value
 
 
@@ -75,4 +79,5 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = f"GEN3D_{first['loc'][0]}".upper()
-        raise Gen3DError("invalid_setting", f"{variable}: {first['msg']}, not {first['input']!r}.") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise Gen3DError("invalid_setting", f"{variable}: {said} (it is {first['input']!r}).") from None
