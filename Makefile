@@ -28,7 +28,8 @@ demo: setup $(PHOTOS)/coffee.jpg ## Make 3D meshes of the things in four photogr
 		--box 75,12,484,394 --label "cup and saucer" --box 170,12,410,240 --label cup --box 325,215,408,330 --label spoon
 	$(BIN)/gen3d reconstruct $(PHOTOS)/astronaut.jpg -o $(DEMO)/astronaut \
 		--box 15,10,372,512 --label astronaut --box 350,0,460,292 --label shuttle --box 285,345,495,512 --label helmet
-	$(BIN)/gen3d reconstruct $(PHOTOS)/chelsea.jpg -o $(DEMO)/chelsea --box 0,0,400,300 --label cat
+	$(BIN)/gen3d reconstruct $(PHOTOS)/chelsea.jpg -o $(DEMO)/chelsea \
+		--box 0,0,400,300 --label cat --box 130,80,212,152 --label eye
 	$(BIN)/gen3d reconstruct $(PHOTOS)/rocket.jpg -o $(DEMO)/rocket --box 303,122,342,410 --label rocket
 	@echo
 	@echo 'Look at the pictures first:'

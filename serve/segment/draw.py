@@ -81,12 +81,15 @@ def _write(
     colour: tuple[int, int, int],
     taken: list[tuple[int, int, int, int]],
 ) -> None:
-    """The caption on a plate of the box's colour, inside the picture and below the plates it would cover."""
+    """The caption on a plate of the box's colour: on top of the box or, without room there, at its upper edge.
+
+    It stays inside the picture, and moves below the plates it would cover.
+    """
     size = max(0.4, max(picture.shape[:2]) / 1600)
     (width, height), below = cv2.getTextSize(caption, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     width, height = width + 6, height + below + 6
     x = max(0, min(corner[0], picture.shape[1] - width))
-    y = max(0, min(corner[1], picture.shape[0] - height))
+    y = corner[1] - height if corner[1] >= height else min(corner[1], picture.shape[0] - height)
     for left, top, right, bottom in sorted(taken, key=lambda plate: plate[1]):
         if x < right and left < x + width and y < bottom and top < y + height:
             y = bottom
