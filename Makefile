@@ -25,9 +25,9 @@ setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where t
 
 demo: setup $(PHOTOS)/coffee.jpg ## Make 3D meshes of the things in four photographs, and say what to open.
 	$(BIN)/gen3d reconstruct $(PHOTOS)/coffee.jpg -o $(DEMO)/coffee --format glb --format usdz \
-		--box 75,12,484,394 --label "cup and saucer" --box 170,12,410,240 --label cup --box 325,215,408,330 --label spoon
+		--box 75,12,484,394 --label "cup and saucer" --box 170,12,410,240 --label cup --box 325,232,408,330 --label "bowl of the spoon"
 	$(BIN)/gen3d reconstruct $(PHOTOS)/astronaut.jpg -o $(DEMO)/astronaut \
-		--box 15,10,372,512 --label astronaut --box 350,0,460,292 --label shuttle --box 285,345,495,512 --label helmet
+		--box 150,12,304,172 --label portrait --box 355,0,460,285 --label shuttle --box 285,345,495,512 --label helmet
 	$(BIN)/gen3d reconstruct $(PHOTOS)/chelsea.jpg -o $(DEMO)/chelsea \
 		--box 0,0,400,300 --label cat --box 130,80,212,152 --label eye
 	$(BIN)/gen3d reconstruct $(PHOTOS)/rocket.jpg -o $(DEMO)/rocket --box 303,122,342,410 --label rocket

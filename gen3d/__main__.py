@@ -1,12 +1,10 @@
 """The command's entry: finds the subcommand and runs it. Knows none of their work."""
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
-
-from gen3d import reconstruct, server
-from serve import __version__
-from serve.errors import Gen3DError
 
 _EXAMPLES = """examples:
   gen3d reconstruct photo.jpg --box 75,12,484,394 -o out
@@ -16,6 +14,26 @@ _EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status: 0 done, 1 failed (one line says why), 2 wrong usage."""
+    # Labels and paths may hold letters that the terminal cannot show.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("gen3d: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output has seen enough; Python would complain again at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    # Imported here, so that Ctrl-C is handled from the start.
+    from gen3d import reconstruct, server
+    from serve import __version__
+    from serve.errors import Gen3DError
+
     parser = argparse.ArgumentParser(
         prog="gen3d",
         description="A photo and bounding boxes in, textured 3D meshes out.",
@@ -32,9 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Gen3DError as error:
         print(f"gen3d: {error.code}: {error.message}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("gen3d: interrupted", file=sys.stderr)
-        return 130
     return status
 
 

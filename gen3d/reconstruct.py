@@ -18,7 +18,9 @@ _EXAMPLES = """examples:
   gen3d reconstruct cup.jpg --box 75,12,484,394 --format glb --format usdz --quality high -o out
 
 A box is X0,Y0,X1,Y1 in pixels of the upright photo, x to the right, y down.
+What an earlier run left in OUT is replaced.
 """
+_MADE = re.compile(r"manifest\.json|scene\.glb|(masks|preview)\.png|object-\d+\.(glb|obj\.zip|stl|ply|usdz|mask\.png)")
 _WORDS = {
     "decode": "reading the photo",
     "segment": "segmenting",
@@ -41,7 +43,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO", help="JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP")
     parser.add_argument(
-        "--box", type=_box, action="append", required=True, metavar="X0,Y0,X1,Y1", help="may be given again"
+        "--box",
+        type=_box,
+        action="append",
+        required=True,
+        metavar="X0,Y0,X1,Y1",
+        help="may be given again; where X0 is negative, write --box=X0,Y0,X1,Y1",
     )
     parser.add_argument("--label", action="append", default=[], help="names the boxes, in their order")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the folder for the results")
@@ -71,19 +78,26 @@ def run(arguments: argparse.Namespace) -> int:
     boxes, options = _checked(arguments)
     # Imported once the arguments are known to be good: they bring OpenCV and SciPy.
     from serve.engines import load_engine
-    from serve.images import read_photo
+    from serve.images import Photo, read_photo
     from serve.job import run_job
     from serve.progress import ProgressReport
     from serve.settings import read_settings
     from serve.storage import LocalFolder
 
     settings = read_settings()
+    _make(arguments.output)
+
+    def read() -> Photo:
+        photo = read_photo(_read(arguments.photo), max_pixels=settings.max_pixels)
+        _clear(arguments.output)  # now that there is something to take the place of what lies there
+        return photo
+
     job_id = re.sub(r"[^A-Za-z0-9_.-]", "-", arguments.photo.stem).lstrip("_.-")[:64] or "photo"
     with _Bar() as bar:
         manifest = run_job(
             load_engine(settings.engine),
             job_id,
-            lambda: read_photo(_read(arguments.photo), max_pixels=settings.max_pixels),
+            read,
             boxes,
             options,
             LocalFolder(arguments.output),
@@ -128,6 +142,22 @@ def _read(photo: Path) -> bytes:
         raise Gen3DError("image_not_found", f"There is no file '{photo}'.") from None
     except OSError as error:
         raise Gen3DError("image_access_denied", f"'{photo}' cannot be read: {error.strerror}.") from None
+
+
+def _make(folder: Path) -> None:
+    """The folder for the results, before any work is spent on them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"'{folder}' cannot be made a folder ({error.strerror}): choose another with -o."
+        raise Gen3DError("output_not_writable", message) from None
+
+
+def _clear(folder: Path) -> None:
+    """Removes what an earlier run made here, so that its objects are not taken for this one's."""
+    for file in folder.iterdir():
+        if _MADE.fullmatch(file.name) and file.is_file():
+            file.unlink()
 
 
 class _Bar:
@@ -177,6 +207,6 @@ def _tell(manifest: Manifest, folder: Path) -> None:
         print(folder / artefact.name)
     failed = sum(result.status == "failed" for result in manifest.objects)
     if manifest.status == "failed":
-        print(f"gen3d: none of the {failed} objects could be made; the reasons are above", file=sys.stderr)
+        print("gen3d: no object could be made; the reasons are above", file=sys.stderr)
     elif failed:
         print(f"warning: {failed} of {len(manifest.objects)} objects could not be made", file=sys.stderr)

@@ -197,8 +197,7 @@ async def _in_time(service: Service, work: Coroutine[Any, Any, Result]) -> Resul
 
 async def _wait(service: Service, http: Request, work: "_Work") -> tuple[Reply, str]:
     """Has the worker do it, unless its client goes away or the server has to stop first."""
-    job = service.worker.submit(work.do)
-    done = asyncio.wrap_future(job)
+    done = asyncio.wrap_future(service.worker.submit(work.do))
     gone = asyncio.create_task(_client_gone(http))
     time_is_up = asyncio.create_task(service.time_is_up.wait())
     try:
@@ -211,13 +210,11 @@ async def _wait(service: Service, http: Request, work: "_Work") -> tuple[Reply, 
             return done.result()
         stopped = _shutting_down() if time_is_up.done() else _gone()
         work.stop(stopped)
-        job.cancel()
         raise stopped
     finally:
         for task in (gone, time_is_up):
             task.cancel()
-        if not done.done():
-            done.cancel()
+        done.cancel()  # which takes work that has not begun out of the queue
 
 
 async def _client_gone(http: Request) -> None:

@@ -6,7 +6,7 @@ from serve.contract import Box, Warned
 from serve.errors import Gen3DError
 from serve.segment import PixelBox
 
-SMALLEST_SIDE = 4  # pixels
+SMALLEST_SIDE = 8  # pixels; below, outlines of pixels say too little about a shape
 
 
 def place_box(box: Box, width: int, height: int) -> tuple[PixelBox, tuple[Warned, ...]]:

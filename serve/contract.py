@@ -37,7 +37,12 @@ class Box(_Closed):
     y_min: Coordinate
     x_max: Coordinate
     y_max: Coordinate
-    label: str | None = Field(None, max_length=80, description="A name for the object, for people.")
+    label: str | None = Field(
+        None,
+        max_length=80,
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*$",
+        description="A name for the object, for people; no control characters.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -53,11 +58,17 @@ class Options(_Closed):
     """What a request may choose about its meshes."""
 
     quality: Quality = Field("standard", description="Sets `faces` and `texture_size` where they are not given.")
-    seed: int = Field(0, ge=0, lt=2**32, description="The same seed gives the same result where the engine is random.")
+    seed: int = Field(
+        0, strict=True, ge=0, lt=2**32, description="The same seed gives the same result where the engine is random."
+    )
     formats: tuple[Format, ...] = Field(("glb",), min_length=1, description="The files made of each object.")
-    faces: int | None = Field(None, ge=1_000, le=1_000_000, description="About how many triangles an object has.")
-    texture_size: int | None = Field(None, ge=64, le=8192, description="The texture's longer side at most, in pixels.")
-    scene: bool = Field(True, description="Whether to make `scene.glb`, with every object in its place.")
+    faces: int | None = Field(
+        None, strict=True, ge=1_000, le=1_000_000, description="About how many triangles an object has."
+    )
+    texture_size: int | None = Field(
+        None, strict=True, ge=64, le=8192, description="The texture's longer side at most, in pixels."
+    )
+    scene: bool = Field(True, strict=True, description="Whether to make `scene.glb`, with every object in its place.")
 
 
 class Request(_Closed):
@@ -118,7 +129,11 @@ class Mask(_Closed):
     artefact: Artefact
     pixels: int = Field(description="How many pixels are on the object.")
     box_fill: float = Field(ge=0, le=1, description="The share of the box that the mask fills.")
-    confidence: float = Field(ge=0, le=1, description="How sure the segmenter is.")
+    confidence: float = Field(
+        ge=0,
+        le=1,
+        description="How far to trust the mask. GrabCut: the share of its outline that follows an edge one sees.",
+    )
 
 
 class Pose(_Closed):

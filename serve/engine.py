@@ -18,6 +18,8 @@ from serve.resize import resize_mask, size_within
 from serve.segment import PixelBox, Segmentation, Segmenter
 
 _LEAST_FILL, _MOST_FILL = 0.30, 0.98  # of the box; beyond these the mask is seldom what was meant
+_SURE = 0.85  # confidence
+_ALIKE = 0.9  # silhouette IoU
 _CHECK_SIDE = 512  # pixels on the longer side of the silhouette self-check
 
 log = logging.getLogger(__name__)
@@ -143,7 +145,7 @@ class Engine:
             if error is not None:
                 yield Missed(index, error, seconds)
             else:
-                warnings = (*warnings, *_fill_warnings(segmentation), *made.warnings)
+                warnings = (*warnings, *_doubts(segmentation, agreement), *made.warnings)
                 yield Made(index, segmentation, made, agreement, warnings, seconds)
 
 
@@ -175,15 +177,27 @@ def _try_place(box: Box, width: int, height: int) -> tuple[PixelBox | Gen3DError
         return error, ()
 
 
-def _fill_warnings(segmentation: Segmentation) -> tuple[Warned, ...]:
-    fill = float(segmentation.mask.mean())
+def _doubts(segmentation: Segmentation, agreement: float) -> list[Warned]:
+    """What a person should look at before trusting an object."""
+    fill, sure = float(segmentation.mask.mean()), segmentation.confidence
+    doubts = {}
     if fill < _LEAST_FILL:
-        message = f"The mask fills only {fill:.0%} of its box: draw the box closer if it missed the object."
-        return (Warned(code="mask_fills_little", message=message),)
+        doubts["mask_fills_little"] = (
+            f"The mask fills only {fill:.0%} of its box: draw the box closer if it missed the object."
+        )
     if fill > _MOST_FILL:
-        message = f"The mask fills {fill:.0%} of its box: leave a little room if it holds background too."
-        return (Warned(code="mask_fills_box", message=message),)
-    return ()
+        doubts["mask_fills_box"] = (
+            f"The mask fills {fill:.0%} of its box: leave a little room if it holds background too."
+        )
+    if sure < _SURE:
+        doubts["mask_unsure"] = (
+            f"The mask's confidence is {sure:.2f}: look at masks.png, and draw another box if it is wrong."
+        )
+    if agreement < _ALIKE:
+        doubts["silhouette_differs"] = (
+            f"The mesh covers the mask with an IoU of {agreement:.2f} only: the object may be too small in the photo."
+        )
+    return [Warned(code=code, message=message) for code, message in doubts.items()]
 
 
 def _silhouette_iou(

@@ -43,7 +43,7 @@ KINDS: dict[str, Kind] = {
     # One object; the others are not touched by it.
     "box_reversed": Kind(422, "A box's maximum is not above its minimum."),
     "box_outside_image": Kind(422, "A box lies wholly outside the photo."),
-    "box_too_small": Kind(422, "A box is smaller than 4 pixels on a side once clipped to the photo."),
+    "box_too_small": Kind(422, "A box is smaller than 8 pixels on a side once clipped to the photo."),
     "no_object_found": Kind(422, "Nothing in the box stands out from its surroundings."),
     "reconstruction_failed": Kind(422, "The mask could not be turned into a mesh."),
     "nothing_made": Kind(422, "The answer was to be the scene, but no object could be made."),

@@ -31,6 +31,11 @@ _SAID = {
     "tuple_type": "must be a JSON array",
     "too_short": "must not be empty",
 }
+# And what the patterns of its fields mean.
+_MATCHES = {
+    "job_id": "must be 1 to 64 letters, digits, '.', '_' or '-', and begin with a letter or a digit",
+    "label": "must have no control characters, such as line breaks, in it",
+}
 
 
 @dataclass(frozen=True)
@@ -218,6 +223,8 @@ def _refusal(error: ValidationError) -> Gen3DError:
         said = f"there is no such field; there are {', '.join(model.model_fields)}"
     elif kind == "model_type" and is_box:
         said = "a box must be [x_min, y_min, x_max, y_max], or a JSON object with these names"
+    elif kind == "string_pattern_mismatch":
+        said = _MATCHES[str(at[-1])]
     else:
         said = _SAID.get(kind, first["msg"].removeprefix("Value error, "))
     place = shown("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at).lstrip("."))

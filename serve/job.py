@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from textwrap import shorten
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ from serve.mesh.measure import component_count, is_closed, weld
 from serve.mesh.render import contact_sheet, four_sides
 from serve.mesh.textured import PlacedMesh, TexturedMesh
 from serve.progress import ProgressReport
-from serve.segment.draw import Drawn, mask_png, overlay, png
+from serve.resize import resize_mask, size_within
+from serve.segment.draw import LONGEST, Drawn, mask_png, overlay, png
 from serve.storage import Folder
 
 GENERATOR = f"Gen3D {__version__}"
@@ -114,8 +116,11 @@ def _keep_object(
     for wanted in dict.fromkeys(options.formats):
         file = object_file(mesh, name, wanted, generator=GENERATOR)
         artefacts.append(_store(output, file.name, file.data, file.media_type))
-    results.placed.append(PlacedMesh(box.label or name, mesh, placement))
-    results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), segmentation.mask))
+    results.placed.append(PlacedMesh(_node_name(made.index, box, results.placed), mesh, placement))
+    # Full masks of large photos would pile up.
+    height, width = segmentation.mask.shape
+    small = resize_mask(segmentation.mask, *size_within(width, height, LONGEST))
+    results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), small))
     results.rows.append((_caption(made.index, box), four_sides(mesh)))
     return ObjectResult(
         index=made.index,
@@ -208,8 +213,15 @@ def _store(output: Folder, name: str, data: bytes, media_type: str) -> Artefact:
     return Artefact(name=name, media_type=media_type, bytes=len(data), sha256=digest, uri=uri)
 
 
+def _node_name(index: int, box: Box, earlier: Sequence[PlacedMesh]) -> str:
+    """The label where it is nobody else's in the scene."""
+    taken = {"photo_camera", *(placed.name for placed in earlier)}
+    name = box.label or f"object-{index}"
+    return name if name not in taken else f"{name} (object-{index})"
+
+
 def _caption(index: int, box: Box) -> str:
-    return f"object {index}" + (f": {box.label}" if box.label else "")
+    return f"object {index}" + (f": {shorten(box.label, 40, placeholder=' …')}" if box.label else "")
 
 
 def _stats(mesh: TexturedMesh) -> MeshStats:

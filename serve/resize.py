@@ -23,7 +23,7 @@ def resize_mask(mask: NDArray[np.bool_], width: int, height: int) -> NDArray[np.
     return resize(mask.astype(np.float32), width, height) >= 0.5
 
 
-def size_within(width: int, height: int, longest: int) -> tuple[int, int]:
+def size_within(width: int, height: int, longest: float) -> tuple[int, int]:
     """The width and height of a picture shrunk so that neither side is above `longest`; never less than a pixel."""
     share = min(1.0, longest / max(width, height))
     return max(1, round(width * share)), max(1, round(height * share))

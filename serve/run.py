@@ -1,6 +1,8 @@
 """Runs the application under uvicorn until it is told to stop. Knows signals and ports, not what is served."""
 
+import logging
 import math
+import os
 import signal
 import socket
 import sys
@@ -39,6 +41,7 @@ def run_server(load: Callable[[], Engine], settings: Settings) -> None:
 
     Raises:
         Gen3DError: `port_unavailable`.
+        KeyboardInterrupt: It was SIGINT.
     """
     configure_logging()
     app = create_app(load, settings)
@@ -58,7 +61,17 @@ def run_server(load: Callable[[], Engine], settings: Settings) -> None:
     )
     server = _DrainingServer(config)
     server.service = app.state.service
-    server.run(sockets=[listener])
+    interrupted = False
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        interrupted = True
+    if app.state.service.worker.is_at_work:
+        # A thread in a native library cannot be ended: if Python is torn down around it, the process aborts.
+        logging.shutdown()
+        os._exit(130 if interrupted else 0)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -69,7 +82,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:  # the latter where IDNA has no form of the name
         listener.close()
         reason = error.strerror if isinstance(error, OSError) else "this is no host's name"
         message = f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port."

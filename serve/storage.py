@@ -8,14 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
+from typing import ClassVar, Literal, Protocol, Self
 from urllib.parse import unquote
 
 from serve.errors import Gen3DError
 from serve.s3 import BUCKET_NAME, has_control_characters, write_s3
-
-if TYPE_CHECKING:
-    pass
 
 _MAX_URI_CHARACTERS = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -46,12 +46,18 @@ class Worker:
         self._changed = threading.Condition()
         self._refusal: Gen3DError | None = Gen3DError("loading", "The engine is still loading; try again shortly.")
         self._broken: EngineBrokenError | None = None
+        self._is_waiting = False
         # A daemon: at the end of a drain, a job that hangs in a library must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
         """Begins to load the engine."""
         self._thread.start()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it loads the engine or does a job, and thus may be deep inside a native library."""
+        return self._thread.is_alive() and not self._is_waiting
 
     def check(self) -> None:
         """Returns if jobs can be taken.
@@ -117,7 +123,9 @@ class Worker:
 
     def _next(self) -> _Job:
         with self._changed:
+            self._is_waiting = True
             self._changed.wait_for(lambda: self._waiting)
+            self._is_waiting = False
             return self._waiting.popleft()
 
     def _do(self, job: _Job, engine: Engine) -> None:

@@ -1,17 +1,27 @@
-"""What several rooms' tests need: the Khronos glTF validator."""
+"""What several rooms' tests need: the Khronos glTF validator, and the photographs of the demo."""
 
 import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-JS = Path(__file__).parent / "js"
+ROOT = Path(__file__).parent.parent
+JS = ROOT / "tests" / "js"
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the photographs of the demo, such as `coffee.jpg`."""
+    folder = tmp_path_factory.mktemp("photos")
+    subprocess.run([sys.executable, "-W", "error", str(ROOT / "demo" / "photos.py"), str(folder)], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ from serve.segment import PixelBox, Segmentation
 FEWEST_FACES = 5_000
 MOST_FACES = 60_000
 # Masks are found on a far coarser grid; beyond this, a finer outline would cost memory and show nothing more.
-_LARGEST_MASK_SIDE = 4096
+_MOST_MASK_PIXELS = 2**24
+_TOO_MANY_FACES = 1.15  # over the wish
 _WITHIN = 0.9  # of a box's area inside another's, for it to count as lying within
 _CAMERA_DISTANCE = 10.0  # metres; without effect on an orthographic picture, but in front of every object
 
@@ -121,7 +122,7 @@ def _solid(
         message = f"The preview engine makes {FEWEST_FACES} to {MOST_FACES} faces: {detail.faces} became {faces}."
         warnings = (Warned(code="faces_clipped", message=message),)
 
-    working = drop_hairs(_at_most(mask, _LARGEST_MASK_SIDE))
+    working = drop_hairs(_at_most(mask, _MOST_MASK_PIXELS))
     if not working.any():
         message = "The mask is nowhere 3 pixels wide: draw a larger box, or use a larger photo."
         raise Gen3DError("reconstruction_failed", message)
@@ -132,6 +133,9 @@ def _solid(
 
     source, z, triangles = _mirrored(plane, half_thickness(plane) * pixel.mean())
     positions = np.column_stack([in_crop[source] - centre, z]) * (unit, -unit, unit)
+    if len(triangles) > _TOO_MANY_FACES * faces:
+        message = f"The mask's thin parts take {len(triangles)} faces; {faces} were asked for."
+        warnings = (*warnings, Warned(code="faces_exceeded", message=message))
     texture, uvs = _wear(crop, mask, in_crop[source], detail.texture_size)
     mesh = TexturedMesh(
         positions=positions.astype(np.float32),
@@ -143,9 +147,10 @@ def _solid(
     return mesh, centre, warnings
 
 
-def _at_most(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
-    """The mask, made smaller where its longer side is above `side` pixels."""
-    return resize_mask(mask, *size_within(mask.shape[1], mask.shape[0], side))
+def _at_most(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
+    """The mask, made smaller where it has more than this many pixels."""
+    longest = max(mask.shape) * np.sqrt(min(1.0, pixels / mask.size))
+    return resize_mask(mask, *size_within(mask.shape[1], mask.shape[0], longest))
 
 
 def _mirrored(

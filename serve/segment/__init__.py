@@ -24,7 +24,7 @@ class Segmentation:
     Attributes:
         box: Where `mask` lies in the photo.
         mask: (box height, box width) booleans, true on the object; at least one is.
-        confidence: From 0 to 1, how sure the segmenter is.
+        confidence: From 0 to 1, how far the mask can be trusted, by the segmenter's own measure.
     """
 
     box: PixelBox

@@ -20,12 +20,12 @@ _COLOURS = (
     (213, 94, 0),
     (204, 121, 167),
 )
-_LONGEST = 1600  # pixels: to be looked at, not measured
+LONGEST = 1600  # pixels: to be looked at, not measured
 _VEIL = 0.4
 
 
 class Drawn(NamedTuple):
-    """One object to draw: its box, a caption, and its mask (box height, box width) where it has one."""
+    """One object to draw: its box in the photo, a caption, and its mask, at any size, where it has one."""
 
     box: PixelBox
     caption: str
@@ -51,7 +51,7 @@ def png(picture: NDArray[np.uint8]) -> bytes:
 
 def overlay(pixels: NDArray[np.uint8], objects: Sequence[Drawn]) -> NDArray[np.uint8]:
     """The photo, (h, w, 3) sRGB, at most 1600 pixels a side, under coloured masks, outlines, boxes and captions."""
-    width, height = size_within(pixels.shape[1], pixels.shape[0], _LONGEST)
+    width, height = size_within(pixels.shape[1], pixels.shape[0], LONGEST)
     scale = width / pixels.shape[1]
     picture = resize(pixels, width, height).copy()
     thick = max(1, round(max(width, height) / 500))

@@ -21,9 +21,10 @@ _ITERATIONS = 2
 _SMALLEST_PIECE = 0.05  # of the largest piece
 _LARGEST_PINHOLE = 0.005  # of the box
 _SMOOTHING = 1.5  # pixels of the grid: parts of three survive it, notches of one do not
-# The colour step across the outline, as a distance in CIELAB. Measured over twenty boxes on photographs: 0.2 to 0.8
-# on plain sky and walls, 4 to 40 on things.
-_NO_STEP, _SURE_STEP = 2.0, 20.0
+# The colour step across the outline, as a distance in CIELAB. Measured over twenty boxes on photographs, its median is
+# 0.2 to 0.8 on plain sky and walls, 4 to 40 on things. An edge that one sees is a step of 4 or more.
+_NO_STEP, _SEEN_STEP = 2.0, 4.0
+_GRAIN = 2.0  # standard deviation, of 255: flat colours would leave GrabCut's mixtures without a width
 _STEP_REACH = 3.0  # pixels of the grid on each side of the outline that are compared
 
 
@@ -46,8 +47,12 @@ def _segment(pixels: NDArray[np.uint8], box: PixelBox) -> Segmentation:
     grid = resize(seen, *size)
 
     seeds = _seeds(window, box, size)
-    coarse = _tidied(_grab_cut(grid, seeds), int(np.count_nonzero(seeds != cv2.GC_BGD)))
-    step = _colour_step(grid, coarse)
+    box_pixels = int(np.count_nonzero(seeds != cv2.GC_BGD))
+    if not (seeds == cv2.GC_BGD).any():
+        seeds[seeds == cv2.GC_PR_BGD] = cv2.GC_BGD  # the box is the whole photo: its corners must do
+    coarse = _tidied(_grab_cut(grid, seeds), box_pixels)
+    steps = _colour_steps(grid, coarse)
+    step = float(np.median(steps)) if len(steps) else 0.0
     if step < _NO_STEP:
         message = "Nothing in the box stands out from its surroundings: draw the box close around one object."
         raise Gen3DError("no_object_found", message, colour_step=round(step, 2))
@@ -58,7 +63,7 @@ def _segment(pixels: NDArray[np.uint8], box: PixelBox) -> Segmentation:
     mask = mask[top : top + box.y_max - box.y_min, left : left + box.x_max - box.x_min]
     if not mask.any():
         raise Gen3DError("no_object_found", "What stands out in the box is smaller than a pixel: use a larger photo.")
-    return Segmentation(box, mask, float(np.clip((step - _NO_STEP) / (_SURE_STEP - _NO_STEP), 0, 1)))
+    return Segmentation(box, mask, confidence=float(np.mean(steps >= _SEEN_STEP)))
 
 
 def _around(box: PixelBox, width: int, height: int) -> PixelBox:
@@ -93,11 +98,13 @@ def _seeds(window: PixelBox, box: PixelBox, size: tuple[int, int]) -> NDArray[np
 def _grab_cut(grid: NDArray[np.uint8], seeds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(h, w) true where GrabCut sees the object."""
     labels = seeds.copy()
+    grain = np.random.default_rng(0).normal(0, _GRAIN, grid.shape)
+    grained = np.clip(grid + grain + 0.5, 0, 255).astype(np.uint8)
     cv2.setRNGSeed(0)  # its first clusters are drawn at random
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     try:
         # The rectangle is not used in this mode.
-        cv2.grabCut(grid, labels, (0, 0, 1, 1), background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(grained, labels, (0, 0, 1, 1), background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     except cv2.error as error:  # fewer pixels of one kind than it has clusters
         raise Gen3DError("no_object_found", "The box holds too few pixels to tell object from background.") from error
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
@@ -119,22 +126,21 @@ def _tidied(mask: NDArray[np.bool_], box_pixels: int) -> NDArray[np.bool_]:
     return np.asarray((tidy > 0) | pinhole[label])
 
 
-def _colour_step(grid: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
-    """The median distance in CIELAB between the colours just inside and just outside the mask's outline.
+def _colour_steps(grid: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """(N,) along the mask's outline, the distance in CIELAB between the colours just inside and just outside.
 
-    Zero where there is no outline to look at: an empty mask, or one that fills the grid.
+    Empty where there is no outline to look at: an empty mask, or one that fills the grid.
     """
     lab = cv2.cvtColor(grid.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     object_, ground = mask.astype(np.uint8), (~mask).astype(np.uint8)
     inner = object_ * np.asarray(cv2.dilate(ground, reach), dtype=np.uint8)
     outer = ground * np.asarray(cv2.dilate(object_, reach), dtype=np.uint8)
-    if not outer.any():
-        return 0.0
 
     def mean_near(side: NDArray[np.uint8]) -> NDArray[np.float32]:
         weight = side.astype(np.float32)
         total = cv2.GaussianBlur(lab * weight[..., None], (0, 0), _STEP_REACH)
         return np.asarray(total / np.maximum(cv2.GaussianBlur(weight, (0, 0), _STEP_REACH), 1e-3)[..., None])
 
-    return float(np.median(np.linalg.norm(mean_near(inner) - mean_near(outer), axis=2)[outer > 0]))
+    steps = np.linalg.norm(mean_near(inner) - mean_near(outer), axis=2)[outer > 0]
+    return np.asarray(steps, dtype=np.float32)

@@ -174,28 +174,19 @@ def test_when_every_object_failed(accept: str, server: "Server", photo: bytes) -
 
 
 def test_labels_are_for_people_and_name_no_file(server: "Server", photo: bytes) -> None:
-    labels = [
-        "☕ Tasse",
-        "two\nlines\r\n",
-        "../../etc/passwd",
-        "C:\\nul",
-        "\0\x1b[31m",
-        "\u202eright to left",
-        "é" * 80,
-        "",
-    ]
+    labels = ["☕ Tasse", "../../etc/passwd", "C:\\nul", "\u202eright to left", "é" * 80, ""]
     boxes = [dict(zip(("x_min", "y_min", "x_max", "y_max"), CUP, strict=True), label=label) for label in labels]
     fields = {"boxes": boxes, "options": {**DRAFT, "formats": ["obj"]}}
     manifest = Manifest.model_validate_json(as_json(server, photo, fields).content)
     assert [result.label for result in manifest.objects] == labels
-    of_objects = {f"object-{index}.{ending}" for index in range(8) for ending in ("obj.zip", "mask.png")}
+    of_objects = {f"object-{index}.{ending}" for index in range(6) for ending in ("obj.zip", "mask.png")}
     assert {artefact.name for artefact in artefacts_of(manifest)} == of_objects | {
         "scene.glb",
         "masks.png",
         "preview.png",
     }
     (scene,) = [artefact for artefact in manifest.artefacts if artefact.name == "scene.glb"]
-    assert {*labels[:-1], "object-7"} <= node_names(base64.b64decode(scene.base64 or ""))
+    assert {*labels[:-1], "object-5"} <= node_names(base64.b64decode(scene.base64 or ""))
 
 
 def test_a_label_in_a_header_is_utf_8(server: "Server", photo: bytes) -> None:

@@ -14,7 +14,7 @@ from serve.segment import PixelBox, Segmentation
 from serve.segment.grabcut import GrabCut
 
 DRAFT = Options(quality="draft")
-CUP, SPOON = [170, 12, 410, 240], [325, 215, 408, 330]
+CUP, SPOON = [170, 12, 410, 240], [325, 232, 408, 330]
 
 
 def boxes(*corners: list[int]) -> list[Box]:

@@ -1,5 +1,6 @@
 """What the server's answers do not show: that nothing is kept, and who runs what where."""
 
+import asyncio
 import contextvars
 import gc
 import threading
@@ -102,6 +103,50 @@ def test_a_job_that_is_done_leaves_nothing_behind() -> None:
     assert kept() is None
 
 
+@pytest.mark.parametrize("error", [StopIteration(1), SystemExit(1), KeyboardInterrupt(1)])
+def test_what_an_event_loop_cannot_take_is_handed_over_as_a_defect(error: BaseException) -> None:
+    def job(_: Engine) -> None:
+        raise error
+
+    worker = started()
+
+    async def ask() -> None:
+        await asyncio.wrap_future(worker.submit(job))
+
+    with pytest.raises(RuntimeError, match=r"the job raised .*\(1\)"):
+        asyncio.run(ask())
+    assert worker.submit(lambda _: "it goes on").result() == "it goes on"
+
+
+def wait_until_idle(worker: Worker) -> None:
+    while worker.is_at_work:
+        pass
+
+
+def test_it_is_at_work_while_it_loads_or_does_a_job() -> None:
+    loads, begun, ends = threading.Event(), threading.Event(), threading.Event()
+
+    def job(_: Engine) -> None:
+        begun.set()
+        assert ends.wait(60)
+
+    def load_later() -> Engine:
+        assert loads.wait(60)
+        return load()
+
+    worker = Worker(load_later, 16)
+    worker.start()
+    assert worker.is_at_work
+    loads.set()
+    wait_until_idle(worker)
+    done = worker.submit(job)
+    assert begun.wait(60)
+    assert worker.is_at_work
+    ends.set()
+    done.result()
+    wait_until_idle(worker)
+
+
 def test_a_refusal_does_not_grow_with_every_ping() -> None:
     worker = Worker(load, 16)
     lengths = set()
@@ -125,6 +170,6 @@ def test_a_server_that_is_told_to_stop_while_it_loads_never_becomes_ready() -> N
     assert loads.wait(60)
     worker.refuse_new_jobs()
     loaded.set()
-    for _ in range(100):
-        with pytest.raises(Gen3DError, match="shutting_down"):
-            worker.check()
+    wait_until_idle(worker)
+    with pytest.raises(Gen3DError, match="shutting_down"):
+        worker.check()

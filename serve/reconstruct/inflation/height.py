@@ -10,8 +10,8 @@ from scipy.spatial import cKDTree
 
 from serve.reconstruct.inflation.triangulate import PlanarMesh
 
-# Chosen so that the half-thickness on the medial line stays between 0.4 and 1.0 of the inscribed radius: it is 0.55 of
-# it on a disc, 0.78 in a long bar (whose solution is sqrt(2) times higher), up to 0.95 in a ring with a tiny hole.
+# Chosen so that the half-thickness on the medial line stays between 0.4 and 1.0 of the inscribed radius: it is 0.50 of
+# it on a disc, 0.71 in a long bar (whose solution is sqrt(2) times higher), up to 0.87 in a ring with a tiny hole.
 ROUNDNESS = 0.5
 _LEAST_SLOPE = 0.2
 
@@ -19,7 +19,7 @@ _LEAST_SLOPE = 0.2
 def half_thickness(mesh: PlanarMesh) -> NDArray[np.float64]:
     """A smooth height over the region, zero on its rim and positive elsewhere.
 
-    Solves -Δu = 4 with u = 0 on the rim by linear finite elements, and returns 0.55 √u. On a disc of radius R,
+    Solves -Δu = 4 with u = 0 on the rim by linear finite elements, and returns 0.5 √u. On a disc of radius R,
     u = R² - r², so √u is a hemisphere; in general √u leaves the rim upright, which rounds it. Inflation by a Poisson
     equation and a square root: Sýkora et al., "Ink-and-Ray", ACM Transactions on Graphics 33(2), 2014, section 4.
 

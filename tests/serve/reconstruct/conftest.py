@@ -26,9 +26,9 @@ _SHAPES: dict[str, Mask] = {
 _BOXES: dict[str, tuple[Callable[[], NDArray[np.uint8]], PixelBox]] = {
     "cup and saucer": (data.coffee, PixelBox(75, 12, 484, 394)),
     "cup": (data.coffee, PixelBox(170, 12, 410, 240)),
-    "spoon": (data.coffee, PixelBox(325, 215, 408, 330)),
+    "spoon": (data.coffee, PixelBox(325, 232, 408, 330)),
     "astronaut": (data.astronaut, PixelBox(15, 10, 372, 512)),
-    "shuttle": (data.astronaut, PixelBox(350, 0, 460, 292)),
+    "shuttle": (data.astronaut, PixelBox(355, 0, 460, 285)),
     "helmet": (data.astronaut, PixelBox(285, 345, 495, 512)),
     "cat": (data.chelsea, PixelBox(0, 0, 400, 300)),
     "rocket": (data.rocket, PixelBox(303, 122, 342, 410)),

@@ -62,6 +62,12 @@ def test_faces_beyond_what_it_makes_are_clipped_with_a_warning(
     assert [warning.code for warning in made.warnings] == ["faces_clipped"]
 
 
+def test_thin_parts_that_take_more_faces_than_wished_are_remarked_on(shape: Callable[[str], Mask]) -> None:
+    made = inflate(shape("wires"), Detail(FEWEST_FACES, 512))
+    assert len(made.mesh.faces) > 1.15 * FEWEST_FACES
+    assert [warning.code for warning in made.warnings] == ["faces_exceeded"]
+
+
 def test_holes_stay_holes_and_pieces_stay_pieces(shape: Callable[[str], Mask]) -> None:
     ring = as_trimesh(inflate(shape("ring")))
     assert ring.euler_number == 0, "a ring is a torus"

@@ -30,7 +30,27 @@ def test_it_finds_the_object_in_the_box() -> None:
     truth = truth[80:220, 100:300]
     assert found.mask.shape == truth.shape
     assert (found.mask & truth).sum() / (found.mask | truth).sum() > 0.95
-    assert found.confidence == 1.0
+    assert found.confidence > 0.95
+
+
+def test_it_is_less_sure_of_an_outline_that_follows_no_edge() -> None:
+    photo, _ = scene()
+    photo[:, 200:] = photo[:, :200][:, ::-1]
+    photo[150:, 100:300] = (220, 140, 40)  # the object runs on below the box, so the box's edge cuts it
+    found = GrabCut().on(photo)(PixelBox(100, 80, 300, 220))
+    assert found.confidence < 0.85
+
+
+@pytest.mark.parametrize("side", [64, 300, 600])
+@pytest.mark.parametrize("ground", [(30, 60, 200), (255, 255, 255)])
+def test_an_object_on_a_flat_background_is_found(side: int, ground: tuple[int, int, int]) -> None:
+    y, x = np.mgrid[:side, :side] / side
+    truth = ((x - 0.5) / 0.35) ** 2 + ((y - 0.5) / 0.3) ** 2 < 1
+    photo = np.where(truth[..., None], (200, 40, 30), ground).astype(np.uint8)
+    box = PixelBox(*(round(share * side) for share in (0.1, 0.15, 0.9, 0.85)))
+    found = np.zeros_like(truth)
+    found[box.y_min : box.y_max, box.x_min : box.x_max] = GrabCut().on(photo)(box).mask
+    assert (found & truth).sum() / (found | truth).sum() > 0.93
 
 
 def test_it_is_repeatable() -> None:
