@@ -121,6 +121,7 @@ async def _invoke(service: Service, http: Request) -> Response:
         named.enter_context(job_logging(job_id))
         try:
             service.worker.check()
+            service.worker.check_room()  # before a body is read that could only be refused
             form = choose_form(", ".join(http.headers.getlist("accept")))
             reading = read_request(http, max_body_bytes=settings.max_body_bytes, max_boxes=settings.max_boxes)
             asked = await _in_time(service, reading)

@@ -137,16 +137,20 @@ class Engine:
                 raise
             except Gen3DError as refusal:
                 error = refusal
-            except Exception:
-                log.exception("object %d met a defect", index)
-                message = "The engine met a defect with this object; the server's log has it."
-                error = Gen3DError("internal_error", message)
+            except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
+                error = logged_defect(index)
             seconds = stopwatch.stop()
             if error is not None:
                 yield Missed(index, error, seconds)
             else:
                 warnings = (*warnings, *_doubts(segmentation, agreement), *made.warnings)
                 yield Made(index, segmentation, made, agreement, warnings, seconds)
+
+
+def logged_defect(index: int) -> Gen3DError:
+    """The error of an object that met an unexpected exception, which is logged; to be called in its handler."""
+    log.exception("object %d met a defect", index)
+    return Gen3DError("internal_error", "There is a defect in how this object was made; the server's log has it.")
 
 
 class _Stopwatch:

@@ -224,7 +224,7 @@ def _refusal(error: ValidationError) -> Gen3DError:
     elif kind == "model_type" and is_box:
         said = "a box must be [x_min, y_min, x_max, y_max], or a JSON object with these names"
     elif kind == "string_pattern_mismatch":
-        said = _MATCHES[str(at[-1])]
+        said = _MATCHES.get(str(at[-1]), first["msg"])
     else:
         said = _SAID.get(kind, first["msg"].removeprefix("Value error, "))
     place = shown("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in at).lstrip("."))

@@ -26,7 +26,8 @@ from serve.contract import (
     Pose,
     Stage,
 )
-from serve.engine import Engine, Made, Missed
+from serve.engine import Engine, Made, Missed, logged_defect
+from serve.errors import Gen3DError
 from serve.images import Photo
 from serve.mesh.export import object_file
 from serve.mesh.gltf import scene_glb
@@ -90,10 +91,7 @@ def run_job(
             began = time.perf_counter()
             report.tell("store", outcome.index)
             box = boxes[outcome.index]
-            if isinstance(outcome, Made):
-                result = _keep_object(outcome, box, photo, options, output, results)
-            else:
-                result = _keep_failure(outcome, box, results)
+            result = _keep(outcome, box, photo, options, output, results)
             spent = time.perf_counter() - began
             results.objects.append(result.model_copy(update={"seconds": round(result.seconds + spent, 4)}))
             results.add_seconds({**outcome.seconds, "store": spent})
@@ -106,6 +104,19 @@ def run_job(
     return manifest
 
 
+def _keep(
+    outcome: Made | Missed, box: Box, photo: Photo, options: Options, output: Folder, results: _Results
+) -> ObjectResult:
+    if isinstance(outcome, Missed):
+        return _keep_failure(outcome, box, results)
+    try:
+        return _keep_object(outcome, box, photo, options, output, results)
+    except Gen3DError:  # the folder takes nothing any more, from this object or another
+        raise
+    except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
+        return _keep_failure(Missed(outcome.index, logged_defect(outcome.index), outcome.seconds), box, results)
+
+
 def _keep_object(
     made: Made, box: Box, photo: Photo, options: Options, output: Folder, results: _Results
 ) -> ObjectResult:
@@ -116,13 +127,8 @@ def _keep_object(
     for wanted in dict.fromkeys(options.formats):
         file = object_file(mesh, name, wanted, generator=GENERATOR)
         artefacts.append(_store(output, file.name, file.data, file.media_type))
-    results.placed.append(PlacedMesh(_node_name(made.index, box, results.placed), mesh, placement))
-    # Full masks of large photos would pile up.
-    height, width = segmentation.mask.shape
-    small = resize_mask(segmentation.mask, *size_within(width, height, LONGEST))
-    results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), small))
-    results.rows.append((_caption(made.index, box), four_sides(mesh)))
-    return ObjectResult(
+    sides = four_sides(mesh)
+    result = ObjectResult(
         index=made.index,
         label=box.label,
         status="succeeded",
@@ -146,6 +152,13 @@ def _keep_object(
         seconds=sum(made.seconds.values()),
         warnings=made.warnings,
     )
+    results.placed.append(PlacedMesh(_node_name(made.index, box, results.placed), mesh, placement))
+    # Full masks of large photos would pile up.
+    height, width = segmentation.mask.shape
+    small = resize_mask(segmentation.mask, *size_within(width, height, LONGEST))
+    results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), small))
+    results.rows.append((_caption(made.index, box), sides))
+    return result
 
 
 def _keep_failure(missed: Missed, box: Box, results: _Results) -> ObjectResult:

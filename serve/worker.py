@@ -70,6 +70,16 @@ class Worker:
             # Raised again and again, it would otherwise gather the frames of every time.
             raise refusal.with_traceback(None)
 
+    def check_room(self) -> None:
+        """Returns if one more job could wait or begin.
+
+        Raises:
+            Gen3DError: `overloaded`.
+        """
+        if self._taken >= self._places:
+            message = f"{self._taken} requests are waiting or in work, which is all there is room for: try again later."
+            raise Gen3DError("overloaded", message, limit=self._places)
+
     def refuse_new_jobs(self) -> None:
         """From now on jobs are refused as `shutting_down`; those already taken go on."""
         with self._changed:  # reentrant, so that a signal handler may call this whatever it interrupted
@@ -84,11 +94,7 @@ class Worker:
         self.check()
         job = _Job(call)
         with self._changed:
-            if self._taken >= self._places:
-                message = (
-                    f"{self._taken} requests are waiting or in work, which is all there is room for: try again later."
-                )
-                raise Gen3DError("overloaded", message, limit=self._places)
+            self.check_room()
             self._taken += 1
             self._waiting.append(job)
             self._changed.notify()

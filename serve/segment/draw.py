@@ -37,13 +37,18 @@ def mask_png(mask: NDArray[np.bool_], box: PixelBox, photo_size: tuple[int, int]
     width, height = photo_size
     picture = np.zeros((height, width), dtype=np.uint8)
     picture[box.y_min : box.y_max, box.x_min : box.x_max] = mask * np.uint8(255)
-    return png(picture)
+    # Long runs of one value: looking for nothing else is fast, and packs them better too.
+    runs = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return _encoded(picture, runs)
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """A PNG of a grey (h, w) or sRGB (h, w, 3) picture, packed fast rather than small."""
-    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    """A PNG of an sRGB (h, w, 3) picture, packed fast rather than small."""
+    return _encoded(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8), [])
+
+
+def _encoded(picture: NDArray[np.uint8], how: list[int]) -> bytes:
+    done, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1, *how])
     if not done:
         raise RuntimeError("OpenCV could not encode a PNG")
     return data.tobytes()

@@ -97,7 +97,9 @@ def test_of_twenty_requests_at_once_none_is_lost(serve_engine: Callable[..., "Se
     gate = Gate()
     server = serve_engine(ordered(gate), queue_size=5)
     with ThreadPoolExecutor(20) as clients:
-        asked = [clients.submit(server.http.post, **a_request(photo, job_id=f"job-{i}")) for i in range(20)]
+        asked = [
+            clients.submit(server.http.post, **a_request(photo), headers={INFERENCE_ID: f"job-{i}"}) for i in range(20)
+        ]
         refused: list[Future[httpx.Response]] = []
         while len(refused) < 14:  # all but the one in work and the five that wait
             assert server.http.get("/ping").status_code == 200
@@ -114,6 +116,27 @@ def test_of_twenty_requests_at_once_none_is_lost(serve_engine: Callable[..., "Se
             assert (manifest.job_id, manifest.status) == (f"job-{i}", "succeeded")
         assert server.metrics(f"job-{i}")["Status"] == ("succeeded" if answer.status_code == 200 else "overloaded")
     assert server.http.post(**a_request(photo)).status_code == 200
+
+
+def test_a_full_queue_refuses_a_request_before_its_body_has_come(
+    serve_engine: Callable[..., "Server"], photo: bytes
+) -> None:
+    gate = Gate()
+    server = serve_engine(ordered(gate), queue_size=0)
+    base = server.http.base_url
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(server.http.post, **a_request(photo))
+        gate.wait_for(1)
+        with socket.create_connection((base.host, base.port or 0)) as connection:
+            connection.sendall(
+                b"POST /invocations HTTP/1.1\r\nHost: here\r\nContent-Type: image/jpeg\r\n"
+                b"Content-Length: 60000000\r\n\r\n"
+            )
+            with connection.makefile("rb") as answer:
+                assert answer.readline().startswith(b"HTTP/1.1 503 ")
+                assert any(b"overloaded" in line for line in answer)
+        gate.open()
+        assert first.result().status_code == 200
 
 
 # Clients that go away.

