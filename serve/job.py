@@ -30,7 +30,7 @@ from serve.engine import Engine, Made, Missed, logged_defect
 from serve.errors import Gen3DError
 from serve.images import Photo
 from serve.mesh.export import object_file
-from serve.mesh.gltf import scene_glb
+from serve.mesh.gltf import CAMERA_NODE, scene_glb
 from serve.mesh.measure import component_count, is_closed, weld
 from serve.mesh.render import contact_sheet, four_sides
 from serve.mesh.textured import PlacedMesh, TexturedMesh
@@ -40,7 +40,7 @@ from serve.segment.draw import LONGEST, Drawn, mask_png, overlay, png
 from serve.storage import Folder
 
 GENERATOR = f"Gen3D {__version__}"
-MANIFEST = "manifest.json"
+MANIFEST, SCENE = "manifest.json", "scene.glb"
 
 
 @dataclass
@@ -186,7 +186,7 @@ def _keep_job(
     ]
     if options.scene and results.placed:
         scene = scene_glb(results.placed, camera, generator=GENERATOR)
-        artefacts.insert(0, _store(output, "scene.glb", scene, "model/gltf-binary"))
+        artefacts.insert(0, _store(output, SCENE, scene, "model/gltf-binary"))
     results.add_seconds({"store": time.perf_counter() - began})
     succeeded = sum(result.status == "succeeded" for result in results.objects)
     manifest = Manifest(
@@ -228,7 +228,7 @@ def _store(output: Folder, name: str, data: bytes, media_type: str) -> Artefact:
 
 def _node_name(index: int, box: Box, earlier: Sequence[PlacedMesh]) -> str:
     """The label where it is nobody else's in the scene."""
-    taken = {"photo_camera", *(placed.name for placed in earlier)}
+    taken = {CAMERA_NODE, *(placed.name for placed in earlier)}
     name = box.label or f"object-{index}"
     return name if name not in taken else f"{name} (object-{index})"
 

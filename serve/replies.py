@@ -8,12 +8,11 @@ from typing import Literal
 
 from serve.contract import Artefact, Manifest
 from serve.errors import Gen3DError
-from serve.job import MANIFEST, manifest_json
+from serve.job import MANIFEST, SCENE, manifest_json
 from serve.storage import Folder, MemoryFolder
 
 Form = Literal["application/json", "model/gltf-binary", "application/zip"]
 _FORMS: tuple[Form, ...] = ("application/json", "model/gltf-binary", "application/zip")
-_SCENE = "scene.glb"
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,11 @@ def compose(form: Form, manifest: Manifest, kept: MemoryFolder | KeepingFolder |
     if form == "application/zip" and kept is not None:
         return Reply(form, _archive(kept.files), f"{manifest.job_id}.zip")
     if form == "model/gltf-binary" and kept is not None:
-        if _SCENE not in kept.files:
+        if SCENE not in kept.files:
             reasons = [result.error.model_dump() for result in manifest.objects if result.error is not None]
             message = "No object could be made, so there is no scene: see the details, or ask for application/json."
             raise Gen3DError("nothing_made", message, objects=reasons)
-        return Reply(form, kept.files[_SCENE], f"{manifest.job_id}.glb")
+        return Reply(form, kept.files[SCENE], f"{manifest.job_id}.glb")
     if isinstance(kept, MemoryFolder):
         manifest = _with_contents(manifest, kept.files)
     return Reply("application/json", manifest_json(manifest))

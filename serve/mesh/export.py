@@ -23,6 +23,7 @@ from trimesh.exchange.stl import export_stl
 from serve.contract import Format
 from serve.errors import Gen3DError
 from serve.mesh.gltf import ROUGHNESS, jpeg, object_glb
+from serve.mesh.measure import shared_points
 from serve.mesh.sample import sample_texture
 from serve.mesh.textured import Floats, TexturedMesh
 
@@ -98,7 +99,7 @@ def _obj_zip(mesh: TexturedMesh, name: str, generator: str) -> bytes:
 
     OBJ has separate indices for positions, UVs and normals, so points are shared and seams are kept.
     """
-    points, point_of = _weld(mesh.positions)
+    points, point_of = shared_points(mesh.positions)
     at, own = point_of[mesh.faces] + 1, mesh.faces.astype(np.int64) + 1  # OBJ counts from 1.
     corners = np.stack((at, own, own), axis=-1)
     obj = "".join(
@@ -126,7 +127,7 @@ def _stl(mesh: TexturedMesh) -> bytes:
 
 def _ply(mesh: TexturedMesh, generator: str) -> bytes:
     """Binary PLY, normals and sRGB colours by vertex; where vertices share a point, these are their means."""
-    points, point_of = _weld(mesh.positions)
+    points, point_of = shared_points(mesh.positions)
     vertices = np.zeros(len(points), _PLY_VERTEX)
     vertices["position"] = points
     vertices["normal"] = _shared_normals(mesh.normals, point_of)
@@ -199,12 +200,6 @@ def _usdz(mesh: TexturedMesh, name: str, generator: str) -> bytes:
         stage.GetRootLayer().Export(str(layer))
         files = ((layer.name, layer.read_bytes()), (f"{name}.jpg", jpeg(mesh.texture)))
     return _zip(files, zipfile.ZIP_STORED, alignment=64)
-
-
-def _weld(positions: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """The different points among (V, 3) positions, and for every vertex (V,) the index of its point."""
-    points, point_of = np.unique(positions, axis=0, return_inverse=True)
-    return points, point_of.reshape(-1)
 
 
 def _mean_by_point(values: NDArray[np.floating[Any]], point_of: NDArray[np.int64]) -> NDArray[np.float64]:

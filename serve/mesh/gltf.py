@@ -16,6 +16,7 @@ from PIL import Image
 from serve.mesh.textured import PhotoCamera, Pixels, PlacedMesh, Placement, TexturedMesh
 
 ROUGHNESS: Final = 0.8
+CAMERA_NODE: Final = "photo_camera"
 
 _FLOAT, _UINT16, _UINT32 = 5126, 5123, 5125  # §5.1.3, accessor.componentType
 _VERTICES, _INDICES = 34962, 34963  # §5.11.5, bufferView.target
@@ -26,7 +27,7 @@ Json = dict[str, Any]
 
 
 def scene_glb(objects: Sequence[PlacedMesh], camera: PhotoCamera | None, *, generator: str) -> bytes:
-    """One GLB with a named node per object, each in its place, and a node `photo_camera` for the camera.
+    """One GLB with a named node per object, each in its place, and a node `CAMERA_NODE` for the camera.
 
     The same arguments give the same bytes.
 
@@ -46,7 +47,7 @@ def scene_glb(objects: Sequence[PlacedMesh], camera: PhotoCamera | None, *, gene
         writer.add_root({"name": placed.name, "mesh": mesh, **_transform(placed.placement)})
     if camera is not None:
         writer.document["cameras"] = [_orthographic(camera, objects)]
-        writer.add_root({"name": "photo_camera", "camera": 0, **_moved(camera.position)})
+        writer.add_root({"name": CAMERA_NODE, "camera": 0, **_moved(camera.position)})
     return writer.to_bytes()
 
 

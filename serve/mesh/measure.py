@@ -6,10 +6,15 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
+def shared_points(positions: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The different points among (V, 3) positions, and for every vertex (V,) the index of its point."""
+    points, point_of = np.unique(positions, axis=0, return_inverse=True)
+    return points, point_of.reshape(-1)
+
+
 def weld(positions: NDArray[np.float32], faces: NDArray[np.uint32]) -> NDArray[np.int64]:
     """The faces, (F, 3), with vertices at the very same place taken as one, so that seams do not count as gaps."""
-    _, welded = np.unique(positions, axis=0, return_inverse=True)
-    return welded.reshape(-1)[faces]
+    return shared_points(positions)[1][faces]
 
 
 def is_closed(faces: NDArray[np.int64]) -> bool:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from serve.reconstruct.inflation.distance import distance_to_background
 from serve.resize import resize
 
 # Pixels this close to the outermost ones, as a share of the square root of the mask's area, are taken to be mixed with
@@ -25,8 +26,7 @@ def spread_colours(pixels: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArra
     Returns:
         (h, w, 3) sRGB.
     """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    depth = distance_to_background(mask)
     mixed = max(_MIXED_LEAST, _MIXED_SHARE * float(np.sqrt(np.count_nonzero(mask))))
     # In parts thinner than that the middle, though mixed, is the best there is: cubing ranks it far above the edge.
     weight = np.where(mask, np.clip((depth - 1) / mixed, 0.02, 1) ** 3, 0).astype(np.float32)

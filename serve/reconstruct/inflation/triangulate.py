@@ -4,6 +4,7 @@ Triangles are small at the rim and in thin parts, where the solid will curve, an
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pythoncdt as cdt
 from numpy.typing import NDArray
 
+from serve.reconstruct.inflation.distance import distance_to_background
 from serve.reconstruct.inflation.outline import Polygon, resample, smooth
 
 Points = NDArray[np.float64]
@@ -56,7 +58,7 @@ def triangulate(outlines: list[Polygon], mask: NDArray[np.bool_], triangle_count
         mask: (H, W), which they enclose.
         triangle_count: The wish.
     """
-    distance = _distance_to_background(mask)
+    distance = distance_to_background(mask)
     half_widths = _half_widths(outlines, distance)
     smoothed = [smooth(outline) for outline in outlines]
     spacing = float(np.sqrt(4 * np.count_nonzero(mask) / triangle_count))
@@ -73,7 +75,7 @@ def triangulate(outlines: list[Polygon], mask: NDArray[np.bool_], triangle_count
 
     inner = _inner_points(distance, spacing)
     closer = (_rims(smoothed, half_widths, spacing, closeness) for closeness in (1, 0.5, 0.25))
-    for rims in (*closer, outlines):
+    for rims in chain(closer, [outlines]):
         try:
             points, triangles = _relaxed_delaunay(rims, inner)
         except _CrossingEdgesError:
@@ -88,12 +90,6 @@ def _predicted_count(
     """How many triangles this spacing gives, by Euler's formula: two for each inner point, one for each on the rim."""
     on_rim = sum(len(rim) for rim in _rims(smoothed, half_widths, spacing))
     return 2 * len(_inner_points(distance, spacing)) + on_rim
-
-
-def _distance_to_background(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(H, W) pixels from each pixel's centre to the nearest one outside the mask."""
-    padded = np.pad(mask, 1).astype(np.uint8)
-    return cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1].astype(np.float32)
 
 
 def _half_widths(outlines: list[Polygon], distance: NDArray[np.float32]) -> list[NDArray[np.float64]]:
