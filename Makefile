@@ -4,14 +4,18 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+SAM3D_BIN := .venv-sam3d/bin
+SAM3D_PIP := $(SAM3D_BIN)/python -m pip install --quiet --disable-pip-version-check
+# Where Meta's package sam3d_objects lies; empty for the copy that the package sam3d carries.
+SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup demo test lint format schema benchmarks lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d lint format schema benchmarks benchmarks-sam3d lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where the system has none).
 
@@ -21,6 +25,21 @@ setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where t
 	$(PIP) --require-hashes -r requirements/dev.txt
 	command -v npm >/dev/null || $(PIP) --require-hashes -r requirements/node.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup-sam3d: .venv-sam3d/ready ## Make .venv-sam3d, with what the engine sam3d needs to run on a CPU: about 2 GB.
+	@# The source is found anew every time, because SAM3D_SOURCE may have changed.
+	$(SAM3D_BIN)/python -c 'import sys, sysconfig; from importlib.util import find_spec; from pathlib import Path; \
+		source = sys.argv[1] or Path(find_spec("sam3d").origin).parent / "third_party" / "meta"; \
+		Path(sysconfig.get_path("purelib"), "sam3d_objects.pth").write_text(f"{Path(source).resolve()}\n")' '$(SAM3D_SOURCE)'
+
+.venv-sam3d/ready: requirements/sam3d.txt requirements/sam3d-upstream.txt pyproject.toml
+	$(PYTHON) -m venv .venv-sam3d
+	$(SAM3D_PIP) --require-hashes -r requirements/sam3d.txt
+	$(SAM3D_PIP) --require-hashes --no-deps -r requirements/sam3d-upstream.txt
+	@# Whichever build of this version the package index has: any runs here, and each has hashes of its own.
+	$(SAM3D_PIP) torch==2.13.0
+	$(SAM3D_PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 demo: setup $(PHOTOS)/coffee.jpg ## Make 3D meshes of the things in four photographs, and say what to open.
@@ -45,6 +64,9 @@ $(PHOTOS)/coffee.jpg: demo/photos.py | setup
 test: setup ## Run the tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto
 
+test-sam3d: setup-sam3d ## Run the tests of the engine sam3d: the genuine network with small random weights, on the CPU.
+	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(SAM3D_BIN):$$PATH" $(SAM3D_BIN)/python -m pytest -n 2 tests/sam3d
+
 lint: setup ## Check style and types.
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -61,10 +83,16 @@ benchmarks: setup ## Measure, for the tables in the README.
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.serving
 
+benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks/gpu.py is for a machine with a GPU.
+	OMP_NUM_THREADS=1 $(SAM3D_BIN)/python -m benchmarks.multi_box
+
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
 	$(COMPILE) --extra demo --extra dev pyproject.toml --output-file requirements/dev.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev pyproject.toml requirements/sam3d.in \
+		--output-file requirements/sam3d.txt
+	$(COMPILE) --no-deps requirements/sam3d-upstream.in --output-file requirements/sam3d-upstream.txt
 
 clean: ## Remove what was installed and made here.
-	rm -rf .venv out tests/js/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam3d out tests/js/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -24,7 +24,7 @@ from serve.engines import load_engine
 from serve.images import read_photo
 from serve.job import run_job
 from serve.progress import ProgressReport
-from serve.settings import read_settings
+from serve.settings import Settings, read_settings
 from serve.storage import MemoryFolder
 
 _MEGAPIXELS, _BOXES, _REPEATS = (1.0, 12.0, 48.0), (1, 4, 16), 3
@@ -89,7 +89,7 @@ def _pin() -> None:
 
 def _measure(photo: Path, boxes: Sequence[Box], repeats: int) -> dict[str, Any]:
     """One row of the table, from a process that has done nothing else."""
-    engine, data = load_engine("preview"), photo.read_bytes()
+    engine, data = load_engine(Settings()), photo.read_bytes()
     _timed_job(engine, data, boxes)
     peak = _peak_megabytes()
     together, apart, timings = [], [], []

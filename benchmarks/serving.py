@@ -181,7 +181,7 @@ def _overheads(port: int, log: Path, megapixels: float, rounds: int) -> list[dic
     calls = list(_calls(photo, boxes).values())
     # On a thread, as in the server: on a process's first one malloc gives memory back sooner, which costs about 5 %.
     thread = ThreadPoolExecutor(1)
-    job = partial(_job, thread, load_engine("preview"), photo, boxes, settings.max_pixels)
+    job = partial(_job, thread, load_engine(Settings()), photo, boxes, settings.max_pixels)
     connection = HTTPConnection("127.0.0.1", port, timeout=120)
     manifest, folder = job()
     received = [_post(connection, call) for call in calls]

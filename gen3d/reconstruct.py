@@ -20,7 +20,9 @@ _EXAMPLES = """examples:
 A box is X0,Y0,X1,Y1 in pixels of the upright photo, x to the right, y down.
 What an earlier run left in OUT is replaced.
 """
-_MADE = re.compile(r"manifest\.json|scene\.glb|(masks|preview)\.png|object-\d+\.(glb|obj\.zip|stl|ply|usdz|mask\.png)")
+_MADE = re.compile(
+    r"manifest\.json|scene\.glb|(masks|preview)\.png|object-\d+\.(glb|obj\.zip|stl|ply|usdz|splats\.ply|mask\.png)"
+)
 _WORDS = {
     "decode": "reading the photo",
     "segment": "segmenting",
@@ -95,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     job_id = re.sub(r"[^A-Za-z0-9_.-]", "-", arguments.photo.stem).lstrip("_.-")[:64] or "photo"
     with _Bar() as bar:
         manifest = run_job(
-            load_engine(settings.engine),
+            load_engine(settings),
             job_id,
             read,
             boxes,
@@ -169,7 +171,7 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description:34}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description:40}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("starting", total=100)
         self._is_watched = console.is_terminal
@@ -183,12 +185,14 @@ class _Bar:
 
     def show(self, progress: Progress) -> None:
         """Moves the bar."""
-        step = _WORDS[progress.stage]
+        at = _WORDS[progress.stage]
         if progress.object is not None:
-            step = f"object {progress.object + 1} of {progress.objects}: {step}"
-        self._bar.update(self._task, description=step, completed=progress.percent)
+            at = f"object {progress.object + 1} of {progress.objects}: {at}"
+        if progress.step is not None:
+            at = f"{at}, step {progress.step} of {progress.steps}"
+        self._bar.update(self._task, description=at, completed=progress.percent)
         if not self._is_watched:
-            print(f"{progress.percent:3.0f} %  {step}", file=sys.stderr)
+            print(f"{progress.percent:3.0f} %  {at}", file=sys.stderr)
 
 
 def _tell(manifest: Manifest, folder: Path) -> None:

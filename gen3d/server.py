@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
     from serve.engines import load_engine
     from serve.run import run_server
 
-    run_server(lambda: load_engine(settings.engine), settings)
+    run_server(lambda: load_engine(settings), settings)
     return 0

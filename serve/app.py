@@ -244,7 +244,7 @@ class _Work:
         return self._folders is not None
 
     def stop(self, reason: StoppedError) -> None:
-        """Ends the work when its next stage begins."""
+        """Ends the work when its next stage or step begins."""
         self._stopped = reason
 
     def do(self, engine: Engine) -> tuple[Reply, str]:
@@ -264,7 +264,8 @@ class _Work:
         return compose(self._form, manifest, kept), manifest.status
 
     def _watch(self, progress: Progress) -> None:
-        log.info("stage", extra={"stage": progress.stage, "object": progress.object})
+        if progress.step is None:
+            log.info("stage", extra={"stage": progress.stage, "object": progress.object})
         if self._stopped is not None and progress.stage not in ("failed", "done"):
             raise self._stopped
 

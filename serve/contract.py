@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,8 @@ from pydantic.json_schema import models_json_schema
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
 Quality = Literal["draft", "standard", "high"]
-Format = Literal["glb", "obj", "stl", "ply", "usdz", "splats"]
+MeshFormat = Literal["glb", "obj", "stl", "ply", "usdz"]
+Format = Literal[MeshFormat, "splats"]
 Stage = Literal["decode", "segment", "reconstruct", "finish", "store", "done", "failed"]
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -132,7 +134,8 @@ class Mask(_Closed):
     confidence: float = Field(
         ge=0,
         le=1,
-        description="How far to trust the mask. GrabCut: the share of its outline that follows an edge one sees.",
+        description="How far to trust the mask. GrabCut: the share of its outline that follows an edge one sees; "
+        "SAM: the IoU with the true mask that the network expects.",
     )
 
 
@@ -145,13 +148,25 @@ class Pose(_Closed):
     depth_is_guess: bool = Field(description="True where the z of `translation` is guessed, not measured.")
 
 
-class Camera(_Closed):
-    """The photo's camera in the scene: at `position`, looking along -z, y up."""
+class Orthographic(_Closed):
+    """The photo's camera in the scene: at `position`, looking along -z, y up; things look as large at any distance."""
 
     type: Literal["orthographic"]
     position: Vector3
     width: float = Field(gt=0, description="The photo's width in scene units.")
     height: float = Field(gt=0, description="The photo's height in scene units.")
+
+
+class Perspective(_Closed):
+    """The photo's camera in the scene: a pinhole at `position`, looking along -z through the photo's middle, y up."""
+
+    type: Literal["perspective"]
+    position: Vector3
+    yfov: float = Field(gt=0, lt=math.pi, description="The angle between the photo's upper and lower edge, in radians.")
+    aspect_ratio: float = Field(gt=0, description="The width that the camera sees over the height.")
+
+
+Camera = Annotated[Orthographic | Perspective, Field(discriminator="type")]
 
 
 class MeshStats(_Closed):
@@ -165,7 +180,9 @@ class MeshStats(_Closed):
     )
     minimum: Vector3
     maximum: Vector3
-    texture: tuple[int, int] = Field(description="The texture's width and height in pixels.")
+    texture: tuple[int, int] | None = Field(
+        None, description="The texture's width and height in pixels; absent where the vertices have colours instead."
+    )
 
 
 class ObjectResult(_Closed):
@@ -179,9 +196,9 @@ class ObjectResult(_Closed):
     mask: Mask | None = None
     artefacts: tuple[Artefact, ...] = ()
     pose: Pose | None = None
-    mesh: MeshStats | None = None
+    mesh: MeshStats | None = Field(None, description="Absent where splats alone were asked for.")
     silhouette_iou: float | None = Field(
-        None, ge=0, le=1, description="The mesh's silhouette from the photo's camera against the mask."
+        None, ge=0, le=1, description="The mesh's silhouette from the photo's camera against the mask; as `mesh`."
     )
     seconds: float = Field(ge=0)
     warnings: tuple[Warned, ...] = ()
@@ -218,7 +235,7 @@ class Manifest(_Closed):
     image: ImageInfo
     options: Options
     units: str = Field(description="What one unit of length in the meshes is.")
-    camera: Camera
+    camera: Camera | None = Field(None, description="Absent where no object was made.")
     objects: tuple[ObjectResult, ...]
     artefacts: tuple[Artefact, ...] = Field((), description="The files of the job as a whole.")
     timings: dict[str, float] = Field(description="Seconds by stage, over all objects.")
@@ -236,6 +253,8 @@ class Progress(_Closed):
         None, description="The index of the object in work; absent where it is the job as a whole."
     )
     objects: int
+    step: int | None = Field(None, ge=0, description="How many steps of this object's stage are done, if it has steps.")
+    steps: int | None = Field(None, ge=1, description="How many steps this object's stage has in all.")
     percent: float = Field(ge=0, le=100)
     since: datetime = Field(description="When this stage began.")
     started_at: datetime

@@ -1,9 +1,11 @@
-"""The engine: a photo and boxes → objects, one at a time. Knows neither HTTP nor S3 nor which network it runs."""
+"""The engine: a photo and boxes → objects, one after another. Knows neither HTTP nor S3 nor which network it runs."""
 
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,9 @@ from numpy.typing import NDArray
 from serve.boxes import place_box
 from serve.contract import Box, Options, Stage, Warned
 from serve.errors import EngineBrokenError, Gen3DError, StoppedError
+from serve.mesh.meshes import Mesh, PhotoCamera, PlacedMesh, Placement
 from serve.mesh.render import silhouette
-from serve.mesh.textured import PhotoCamera, PlacedMesh
-from serve.reconstruct import Detail, Reconstruction, Reconstructor
+from serve.reconstruct import Detail, PhotoReconstructor, Reconstruction, Reconstructor
 from serve.resize import resize_mask, size_within
 from serve.segment import PixelBox, Segmentation, Segmenter
 
@@ -22,8 +24,10 @@ _SURE = 0.85  # confidence
 _ALIKE = 0.9  # silhouette IoU
 _CHECK_SIDE = 512  # pixels on the longer side of the silhouette self-check
 
+Result = TypeVar("Result")
 log = logging.getLogger(__name__)
-Watch = Callable[[Stage, int], None]
+# The stage, the object's index, and the steps done and in all of a stage that has steps, else None.
+Watch = Callable[[Stage, int, tuple[int, int] | None], None]
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,17 @@ class Made:
 
     Attributes:
         index: The place of its box in the request.
-        silhouette_iou: Intersection over union of the mesh's silhouette, from the photo's camera, and the mask.
-        seconds: By stage.
+        camera: The photo's camera, in the scene.
+        silhouette_iou: Intersection over union of the mesh's silhouette, from the photo's camera, and the mask; None
+            where there is no mesh.
+        seconds: By stage. Of what objects made at once share, the first bears the most.
     """
 
     index: int
     segmentation: Segmentation
     reconstruction: Reconstruction
-    silhouette_iou: float
+    camera: PhotoCamera
+    silhouette_iou: float | None
     warnings: tuple[Warned, ...]
     seconds: dict[Stage, float]
 
@@ -89,62 +96,156 @@ class Engine:
                 message = f"The {self.name} engine cannot make '{wanted}'; it makes {', '.join(possible)}."
                 raise Gen3DError("format_unsupported", message, formats=list(possible))
         usual = self.reconstructor.details[options.quality]
-        return Detail(options.faces or usual.faces, options.texture_size or usual.texture_size)
+        return Detail(
+            quality=options.quality,
+            faces=options.faces or usual.faces,
+            texture_size=options.texture_size or usual.texture_size,
+            mesh=options.scene or any(wanted != "splats" for wanted in options.formats),
+            splats="splats" in options.formats,
+        )
 
     def run(
         self, pixels: NDArray[np.uint8], boxes: Sequence[Box], options: Options, watch: Watch
     ) -> Iterator[Made | Missed]:
         """Makes the objects in the order of their boxes, each handed over as soon as it is done.
 
+        Where the reconstructor takes several masks at once, these are all found before it begins.
+
         Args:
             pixels: (H, W, 3) sRGB, upright.
             boxes: In pixels of the photo.
             options: See the contract.
-            watch: Called as each stage of each object begins; an exception it raises stops the run.
+            watch: Called as each stage of each object begins, and after every step of it where it has steps. A
+                `StoppedError` it raises stops the run.
 
         Raises:
             EngineBrokenError: The engine is of no more use to anybody.
         """
-        detail = self.detail(options)
+        job = _PhotoJob(self, pixels, boxes, options, watch)
+        group: list[_Masked | Missed] = []
+        for index in range(len(boxes)):
+            group.append(job.find(index))
+            masked = sum(isinstance(member, _Masked) for member in group)
+            if masked in (0, self.reconstructor.objects_at_once):
+                yield from job.make(group)
+                group = []
+        yield from job.make(group)
+
+
+class _PhotoJob:
+    """The work on one photo. What its objects share is done when the first of them needs it, or never."""
+
+    def __init__(
+        self, engine: Engine, pixels: NDArray[np.uint8], boxes: Sequence[Box], options: Options, watch: Watch
+    ) -> None:
+        self._engine, self._pixels, self._seed, self._watch = engine, pixels, options.seed, watch
+        self._detail = engine.detail(options)
         height, width = pixels.shape[:2]
-        placed = [_try_place(box, width, height) for box in boxes]
-        usable = [box for box, _ in placed if isinstance(box, PixelBox)]
-        to_mask = self.segmenter.on(pixels)
-        to_mesh = self.reconstructor.on(pixels, usable)
-        camera = self.reconstructor.camera(width, height)
-        seen: dict[PixelBox, int] = {}
+        self._placed = [_try_place(box, width, height) for box in boxes]
+        self._usable = [box for box, _ in self._placed if isinstance(box, PixelBox)]
+        self._seen: dict[PixelBox, int] = {}
 
-        def make(box: PixelBox, begin: Callable[[Stage], None]) -> tuple[Segmentation, Reconstruction, float]:
-            begin("segment")
-            segmentation = to_mask(box)
-            begin("reconstruct")
-            made = to_mesh(segmentation, detail, options.seed)
-            begin("finish")
-            return segmentation, made, _silhouette_iou(segmentation, made, camera, (width, height))
+    @cached_property
+    def _to_mask(self) -> Callable[[PixelBox], Segmentation]:
+        return self._engine.segmenter.on(self._pixels, self._usable)
 
-        for index, (box, warnings) in enumerate(placed):
-            if isinstance(box, Gen3DError):
-                yield Missed(index, box, {})
+    @cached_property
+    def _reconstructor(self) -> PhotoReconstructor:
+        return self._engine.reconstructor.on(self._pixels, self._usable, self._detail, self._seed)
+
+    def find(self, index: int) -> "_Masked | Missed":
+        """The mask of one object."""
+        box, warnings = self._placed[index]
+        if isinstance(box, Gen3DError):
+            return Missed(index, box, {})
+        if self._seen.setdefault(box, index) != index:
+            message = f"The box is the same as that of object {self._seen[box]}."
+            warnings = (*warnings, Warned(code="box_repeated", message=message))
+        stopwatch = _Stopwatch(index, self._watch)
+        stopwatch.begin("segment")
+        found = _attempt(index, self._to_mask, box)
+        seconds = stopwatch.stop()
+        if isinstance(found, Gen3DError):
+            return Missed(index, found, seconds)
+        return _Masked(index, found, warnings, stopwatch)
+
+    def make(self, group: Sequence["_Masked | Missed"]) -> Iterator[Made | Missed]:
+        """Finishes a group of objects, in their order."""
+        made_of_each = self._make_each([member for member in group if isinstance(member, _Masked)])
+        for member in group:
+            if isinstance(member, Missed):
+                yield member
                 continue
-            if seen.setdefault(box, index) != index:
-                message = f"The box is the same as that of object {seen[box]}."
-                warnings = (*warnings, Warned(code="box_repeated", message=message))
-            stopwatch = _Stopwatch(index, watch)
-            error = None
-            try:
-                segmentation, made, agreement = make(box, stopwatch.begin)
-            except (EngineBrokenError, StoppedError):
-                raise
-            except Gen3DError as refusal:
-                error = refusal
-            except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
-                error = logged_defect(index)
-            seconds = stopwatch.stop()
-            if error is not None:
-                yield Missed(index, error, seconds)
+            member.stopwatch.begin("reconstruct")
+            made = next(made_of_each)
+            agreement = None
+            if isinstance(made, Reconstruction) and made.mesh is not None:
+                member.stopwatch.begin("finish")
+                agreement = _attempt(member.index, self._silhouette_iou, member.segmentation, made.mesh, made.placement)
+            seconds = member.stopwatch.stop()
+            if isinstance(made, Gen3DError):
+                yield Missed(member.index, made, seconds)
+            elif isinstance(agreement, Gen3DError):
+                yield Missed(member.index, agreement, seconds)
             else:
-                warnings = (*warnings, *_doubts(segmentation, agreement), *made.warnings)
-                yield Made(index, segmentation, made, agreement, warnings, seconds)
+                doubts = _doubts(member.segmentation, agreement if self._engine.preview else None)
+                warnings = (*member.warnings, *doubts, *made.warnings)
+                camera = self._reconstructor.camera
+                yield Made(member.index, member.segmentation, made, camera, agreement, warnings, seconds)
+
+    def _make_each(self, masked: Sequence["_Masked"]) -> Iterator[Reconstruction | Gen3DError]:
+        """One outcome for each mask: an error that ends the making is that of every object still owed."""
+
+        def step(which: int, done: int, of: int) -> None:
+            self._watch("reconstruct", masked[which].index, (done, of))
+
+        photo = self._reconstructor
+        owed = len(masked)
+        try:
+            for made in photo.make([member.segmentation for member in masked], step):
+                owed -= 1
+                yield made
+            if owed:
+                raise RuntimeError(f"the reconstructor left out {owed} of {len(masked)} masks")
+        except (EngineBrokenError, StoppedError):
+            raise
+        except Gen3DError as refusal:
+            yield from [refusal] * owed
+        except Exception:  # noqa: BLE001 - one group's defect must not cost the others; it is logged in full
+            yield from [logged_defect(masked[-owed].index)] * owed
+
+    def _silhouette_iou(self, found: Segmentation, mesh: Mesh, placement: Placement) -> float:
+        """How well the mesh, seen from the photo's camera, covers the mask it was made from."""
+        mask = found.mask
+        width, height = size_within(mask.shape[1], mask.shape[0], _CHECK_SIDE)
+        photo_size = (self._pixels.shape[1], self._pixels.shape[0])
+        placed = PlacedMesh("", mesh, placement)
+        seen = silhouette(placed, self._reconstructor.camera, photo_size, found.box, (width, height))
+        mask = resize_mask(mask, width, height)
+        either = int(np.count_nonzero(seen | mask))
+        return int(np.count_nonzero(seen & mask)) / max(1, either)
+
+
+@dataclass(frozen=True)
+class _Masked:
+    """An object whose mask is found and of which nothing else is made yet."""
+
+    index: int
+    segmentation: Segmentation
+    warnings: tuple[Warned, ...]
+    stopwatch: "_Stopwatch"
+
+
+def _attempt(index: int, work: Callable[..., Result], *arguments: Any) -> Result | Gen3DError:
+    """What the work returns, or why this object, and no other, has failed."""
+    try:
+        return work(*arguments)
+    except (EngineBrokenError, StoppedError):
+        raise
+    except Gen3DError as refusal:
+        return refusal
+    except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
+        return logged_defect(index)
 
 
 def logged_defect(index: int) -> Gen3DError:
@@ -165,7 +266,7 @@ class _Stopwatch:
     def begin(self, stage: Stage) -> None:
         self.stop()
         self._stage, self._since = stage, time.perf_counter()
-        self._watch(stage, self._index)
+        self._watch(stage, self._index, None)
 
     def stop(self) -> dict[Stage, float]:
         if self._stage is not None:
@@ -181,8 +282,13 @@ def _try_place(box: Box, width: int, height: int) -> tuple[PixelBox | Gen3DError
         return error, ()
 
 
-def _doubts(segmentation: Segmentation, agreement: float) -> list[Warned]:
-    """What a person should look at before trusting an object."""
+def _doubts(segmentation: Segmentation, agreement: float | None) -> list[Warned]:
+    """What a person should look at before trusting an object.
+
+    Args:
+        agreement: The silhouette's IoU where it ought to be high: of a preview, which has the mask's outline. A
+            reconstruction goes on behind what hides a part of it.
+    """
     fill, sure = float(segmentation.mask.mean()), segmentation.confidence
     doubts = {}
     if fill < _LEAST_FILL:
@@ -197,20 +303,8 @@ def _doubts(segmentation: Segmentation, agreement: float) -> list[Warned]:
         doubts["mask_unsure"] = (
             f"The mask's confidence is {sure:.2f}: look at masks.png, and draw another box if it is wrong."
         )
-    if agreement < _ALIKE:
+    if agreement is not None and agreement < _ALIKE:
         doubts["silhouette_differs"] = (
             f"The mesh covers the mask with an IoU of {agreement:.2f} only: the object may be too small in the photo."
         )
     return [Warned(code=code, message=message) for code, message in doubts.items()]
-
-
-def _silhouette_iou(
-    segmentation: Segmentation, made: Reconstruction, camera: PhotoCamera, photo_size: tuple[int, int]
-) -> float:
-    """How well the mesh, seen from the photo's camera, covers the mask it was made from."""
-    mask = segmentation.mask
-    width, height = size_within(mask.shape[1], mask.shape[0], _CHECK_SIDE)
-    seen = silhouette(PlacedMesh("", made.mesh, made.placement), camera, photo_size, segmentation.box, (width, height))
-    mask = resize_mask(mask, width, height)
-    either = int(np.count_nonzero(seen | mask))
-    return int(np.count_nonzero(seen & mask)) / max(1, either)

@@ -44,9 +44,33 @@ KINDS: dict[str, Kind] = {
     "box_reversed": Kind(422, "A box's maximum is not above its minimum."),
     "box_outside_image": Kind(422, "A box lies wholly outside the photo."),
     "box_too_small": Kind(422, "A box is smaller than 8 pixels on a side once clipped to the photo."),
-    "no_object_found": Kind(422, "Nothing in the box stands out from its surroundings."),
+    "no_object_in_box": Kind(422, "Nothing in the box stands out from its surroundings."),
+    "no_depth": Kind(422, "No depth could be measured on the object, so it cannot be placed: choose another photo."),
     "reconstruction_failed": Kind(422, "The mask could not be turned into a mesh."),
     "nothing_made": Kind(422, "The answer was to be the scene, but no object could be made."),
+    # The weights.
+    "weights_missing": Kind(503, "There is no bundle of weights in the folder; the message says what makes one."),
+    "weights_incomplete": Kind(503, "Files of the bundle are missing; the message names them."),
+    "weights_damaged": Kind(503, "Files of the bundle are not what its manifest says; the message names them."),
+    "weights_other_revision": Kind(
+        503, "The bundle holds another revision of the weights than this Gen3D is made for."
+    ),
+    "weights_unreadable": Kind(503, "The bundle, or a file in it, may not be read."),
+    "weights_not_writable": Kind(500, "The folder for the weights cannot be written, or is taken."),
+    "disk_full": Kind(507, "There is too little room on the disk; what has arrived stays."),
+    "hub_access_refused": Kind(
+        403, "The hub gives a file only to accounts with access; the message says how to get it."
+    ),
+    "hub_not_found": Kind(404, "The hub has no such repository, revision or file."),
+    "hub_unreachable": Kind(502, "The hub did not answer as expected; what has arrived stays."),
+    "hub_wrong_content": Kind(502, "What the hub sent is not the file that this Gen3D is made for."),
+    "publish_refused": Kind(502, "The weights could not be stored at the `s3://` address; the message says why."),
+    "weights_untrusted": Kind(503, "A file of the bundle names code that the published files do not."),
+    "torch_missing": Kind(500, "The command needs PyTorch, which the default install lacks."),
+    # The engine sam3d.
+    "package_missing": Kind(503, "The engine needs a package that is not installed; the image has it."),
+    "no_gpu": Kind(503, "There is no GPU that the engine can use; the message has the driver's reason."),
+    "out_of_memory": Kind(507, "The GPU's memory does not suffice for the object."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(
@@ -57,7 +81,7 @@ KINDS: dict[str, Kind] = {
     "cancelled": Kind(499, "The client went away, so the work was stopped."),
     "storage_unreachable": Kind(502, "The object store did not answer as expected."),
     "port_unavailable": Kind(500, "The address and port to bind are taken, or not this machine's."),
-    "invalid_setting": Kind(500, "A `GEN3D_` variable holds what it cannot; the process does not start."),
+    "invalid_setting": Kind(500, "A `GEN3D_` or `HF_` variable holds what it cannot; the process does not start."),
     "internal_error": Kind(500, "A defect in the server; its log holds the details."),
 }
 

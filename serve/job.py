@@ -17,24 +17,28 @@ from serve.contract import (
     Camera,
     EngineInfo,
     ErrorDetail,
+    Format,
     ImageInfo,
     Manifest,
     Mask,
     MeshStats,
     ObjectResult,
     Options,
+    Orthographic,
+    Perspective,
     Pose,
     Stage,
 )
 from serve.engine import Engine, Made, Missed, logged_defect
 from serve.errors import Gen3DError
 from serve.images import Photo
-from serve.mesh.export import object_file
+from serve.mesh.export import File, object_file, splats_file
 from serve.mesh.gltf import CAMERA_NODE, scene_glb
 from serve.mesh.measure import component_count, is_closed, weld
+from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, TexturedMesh
 from serve.mesh.render import contact_sheet, four_sides
-from serve.mesh.textured import PlacedMesh, TexturedMesh
 from serve.progress import ProgressReport
+from serve.reconstruct import Reconstruction
 from serve.resize import resize_mask, size_within
 from serve.segment.draw import LONGEST, Drawn, mask_png, overlay, png
 from serve.storage import Folder
@@ -48,6 +52,7 @@ class _Results:
     """What a running job has made so far."""
 
     objects: list[ObjectResult] = field(default_factory=list)
+    camera: PhotoCamera | None = None
     placed: list[PlacedMesh] = field(default_factory=list)
     drawn: list[Drawn] = field(default_factory=list)
     rows: list[tuple[str, NDArray[np.uint8] | None]] = field(default_factory=list)
@@ -125,9 +130,13 @@ def _keep_object(
     mask = mask_png(segmentation.mask, segmentation.box, (photo.width, photo.height))
     artefacts = []
     for wanted in dict.fromkeys(options.formats):
-        file = object_file(mesh, name, wanted, generator=GENERATOR)
+        file = _file(made.reconstruction, name, wanted)
         artefacts.append(_store(output, file.name, file.data, file.media_type))
-    sides = four_sides(mesh)
+    caption, sides = _caption(made.index, box), None
+    if mesh is None:
+        caption = f"{caption}: splats alone"
+    else:
+        sides = four_sides(mesh)
     result = ObjectResult(
         index=made.index,
         label=box.label,
@@ -147,18 +156,29 @@ def _keep_object(
             translation=placement.translation,
             depth_is_guess=made.reconstruction.depth_is_guess,
         ),
-        mesh=_stats(mesh),
-        silhouette_iou=round(made.silhouette_iou, 4),
+        mesh=None if mesh is None else _stats(mesh),
+        silhouette_iou=None if made.silhouette_iou is None else round(made.silhouette_iou, 4),
         seconds=sum(made.seconds.values()),
         warnings=made.warnings,
     )
-    results.placed.append(PlacedMesh(_node_name(made.index, box, results.placed), mesh, placement))
+    results.camera = made.camera
+    if mesh is not None:
+        results.placed.append(PlacedMesh(_node_name(made.index, box, results.placed), mesh, placement))
     # Full masks of large photos would pile up.
     height, width = segmentation.mask.shape
     small = resize_mask(segmentation.mask, *size_within(width, height, LONGEST))
     results.drawn.append(Drawn(segmentation.box, _caption(made.index, box), small))
-    results.rows.append((_caption(made.index, box), sides))
+    results.rows.append((caption, sides))
     return result
+
+
+def _file(made: Reconstruction, name: str, wanted: Format) -> File:
+    if wanted == "splats":
+        if made.splats is not None:
+            return splats_file(made.splats, name)
+    elif made.mesh is not None:
+        return object_file(made.mesh, name, wanted, generator=GENERATOR)
+    raise RuntimeError(f"the reconstructor left out what {wanted} is made of")
 
 
 def _keep_failure(missed: Missed, box: Box, results: _Results) -> ObjectResult:
@@ -179,13 +199,12 @@ def _keep_job(
 ) -> Manifest:
     """Stores the scene and the pictures of the whole job, then the manifest."""
     began = time.perf_counter()
-    camera = engine.reconstructor.camera(photo.width, photo.height)
     artefacts = [
         _store(output, "masks.png", png(overlay(photo.pixels, results.drawn)), "image/png"),
         _store(output, "preview.png", png(contact_sheet(results.rows)), "image/png"),
     ]
     if options.scene and results.placed:
-        scene = scene_glb(results.placed, camera, generator=GENERATOR)
+        scene = scene_glb(results.placed, results.camera, generator=GENERATOR)
         artefacts.insert(0, _store(output, SCENE, scene, "model/gltf-binary"))
     results.add_seconds({"store": time.perf_counter() - began})
     succeeded = sum(result.status == "succeeded" for result in results.objects)
@@ -204,7 +223,7 @@ def _keep_job(
         image=ImageInfo(width=photo.width, height=photo.height, format=photo.format),
         options=options,
         units=engine.reconstructor.units,
-        camera=Camera(type="orthographic", position=camera.position, width=camera.width, height=camera.height),
+        camera=None if results.camera is None else _camera(results.camera),
         objects=tuple(results.objects),
         artefacts=tuple(artefacts),
         timings={stage: round(seconds, 4) for stage, seconds in results.seconds.items()},
@@ -237,7 +256,13 @@ def _caption(index: int, box: Box) -> str:
     return f"object {index}" + (f": {shorten(box.label, 40, placeholder=' …')}" if box.label else "")
 
 
-def _stats(mesh: TexturedMesh) -> MeshStats:
+def _camera(camera: PhotoCamera) -> Camera:
+    if isinstance(camera, OrthographicCamera):
+        return Orthographic(type="orthographic", position=camera.position, width=camera.width, height=camera.height)
+    return Perspective(type="perspective", position=camera.position, yfov=camera.yfov, aspect_ratio=camera.aspect)
+
+
+def _stats(mesh: Mesh) -> MeshStats:
     welded = weld(mesh.positions, mesh.faces)
     low, high = mesh.positions.min(axis=0).tolist(), mesh.positions.max(axis=0).tolist()
     return MeshStats(
@@ -247,5 +272,5 @@ def _stats(mesh: TexturedMesh) -> MeshStats:
         closed=is_closed(welded),
         minimum=(low[0], low[1], low[2]),
         maximum=(high[0], high[1], high[2]),
-        texture=(mesh.texture.shape[1], mesh.texture.shape[0]),
+        texture=(mesh.texture.shape[1], mesh.texture.shape[0]) if isinstance(mesh, TexturedMesh) else None,
     )

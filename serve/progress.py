@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from time import monotonic
 
 from serve.contract import Progress, Stage
 from serve.errors import Gen3DError
@@ -11,9 +12,15 @@ from serve.storage import Folder
 
 PROGRESS = "progress.json"
 
-# How far into an object's share of the work each stage begins, on the preview engine.
-_SHARE: dict[Stage, float] = {"segment": 0.0, "reconstruct": 0.25, "finish": 0.5, "store": 0.6}
+# From where to where in an object's share of the work each stage goes, on the preview engine.
+_SHARE: dict[Stage, tuple[float, float]] = {
+    "segment": (0.0, 0.25),
+    "reconstruct": (0.25, 0.5),
+    "finish": (0.5, 0.6),
+    "store": (0.6, 1.0),
+}
 _DECODED, _MADE = 5.0, 95.0  # percent
+_STORE_SECONDS = 1.0  # at least, between two steps that are stored: on S3 each is a request
 
 log = logging.getLogger(__name__)
 
@@ -30,44 +37,72 @@ class ProgressReport:
     ) -> None:
         self._job_id, self._objects, self._folder, self._watch = job_id, objects, folder, watch
         self._started_at = datetime.now(UTC)
-        self._told = False
+        self._shares = [0.0] * objects  # of each object's work, how much is done
+        self._storing: int | None = None
+        self._since: dict[int | None, tuple[Stage, datetime]] = {}
+        self._stored_at: float | None = None
 
-    def tell(self, stage: Stage, index: int | None = None) -> None:
-        """A stage begins, of the object `index` or of the job as a whole.
+    def tell(self, stage: Stage, index: int | None = None, steps: tuple[int, int] | None = None) -> None:
+        """A stage begins, of the object `index` or of the job as a whole; or some of its steps are done.
+
+        The watcher is told of everything, and every stage is stored, but steps are stored once a second at most.
+
+        Args:
+            stage: Which.
+            index: Of which object; None for the job as a whole.
+            steps: How many steps are done and how many there are; None as the stage begins.
 
         Raises:
             Gen3DError: The first report could not be stored, so the results could not be either; or whatever the
                 watcher raises. Later reports that cannot be stored are logged: they are worth less than the work.
         """
+        now = datetime.now(UTC)
+        if index not in self._since or self._since[index][0] != stage:
+            self._since[index] = stage, now
+        done, of = steps or (None, None)
         progress = Progress(
             job_id=self._job_id,
             stage=stage,
             object=index,
             objects=self._objects,
-            percent=self._percent(stage, index),
-            since=datetime.now(UTC),
+            step=done,
+            steps=of,
+            percent=self._percent(stage, index, steps),
+            since=self._since[index][1],
             started_at=self._started_at,
         )
         if self._watch is not None:
             self._watch(progress)
-        if self._folder is None:
+        if self._folder is None or (steps is not None and not self._is_due()):
             return
         try:
             self._folder.put(PROGRESS, progress.model_dump_json(indent=2).encode(), "application/json")
         except Gen3DError as error:
-            if not self._told:
+            if self._stored_at is None:
                 raise
             log.warning("progress could not be stored: %s", error)
-        self._told = True
+        self._stored_at = monotonic()
+
+    def _is_due(self) -> bool:
+        return self._stored_at is None or monotonic() - self._stored_at >= _STORE_SECONDS
 
     def tell_failed(self) -> None:
         """The job as a whole has failed; that this could not be stored is not worth hiding the reason for."""
         with suppress(Gen3DError):
             self.tell("failed")
 
-    def _percent(self, stage: Stage, index: int | None) -> float:
+    def _percent(self, stage: Stage, index: int | None, steps: tuple[int, int] | None) -> float:
         if stage == "done":
             return 100.0
+        if self._storing is not None and self._storing != index:
+            self._shares[self._storing] = 1.0  # it is stored, since something else has begun
+            self._storing = None
         if index is None:
             return 0.0 if stage in ("decode", "failed") else _MADE
-        return round(_DECODED + (_MADE - _DECODED) * (index + _SHARE[stage]) / self._objects, 1)
+        done, of = steps or (0, 1)
+        begin, end = _SHARE[stage]
+        # Of objects made at once, each takes its steps before its stage is announced.
+        self._shares[index] = max(self._shares[index], begin + (end - begin) * done / of)
+        if stage == "store":
+            self._storing = index
+        return round(_DECODED + (_MADE - _DECODED) * sum(self._shares) / self._objects, 1)

@@ -1,5 +1,6 @@
 """What an operator may set, read once from the environment and checked at start. Knows no default it cannot explain."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator
@@ -7,7 +8,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from serve.errors import Gen3DError
 
-EngineName = Literal["preview"]
+EngineName = Literal["preview", "sam3d"]
 
 
 class Settings(BaseSettings):
@@ -16,7 +17,38 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GEN3D_", extra="ignore", frozen=True)
 
     engine: EngineName = Field(
-        "preview", description="Which engine serves: `preview` runs anywhere, with no GPU and no downloads."
+        "preview",
+        description="Which engine serves: `preview` runs anywhere, with no GPU and no downloads; `sam3d` is SAM 3D"
+        " Objects, and needs its weights and an NVIDIA GPU.",
+    )
+    weights: Path = Field(
+        Path("/opt/ml/model"), description="The folder with the weights of `sam3d`, as `gen3d weights` makes it."
+    )
+    check_weights: bool = Field(
+        False,
+        description="Whether `sam3d` checks the SHA-256 of every file of its weights before it loads them, and not the"
+        " sizes alone; that takes as long as reading them.",
+    )
+    device: Literal["cuda", "cpu"] = Field(
+        "cuda", description="Where `sam3d` runs. `cpu` must be asked for: there an object takes hours."
+    )
+    vram: Literal["auto", "resident", "staged"] = Field(
+        "auto",
+        description="Whether all networks of `sam3d` stay on the GPU (`resident`), or those of one stage at a time"
+        " (`staged`, slower); `auto` is staged where the GPU has less than 32 GB.",
+    )
+    objects_at_once: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="How many objects go through the generators of `sam3d` together. More has not been shown to be"
+        " faster, and takes more of the GPU's memory.",
+    )
+    working_side: int = Field(
+        3072,
+        ge=518,
+        description="`sam3d` shrinks larger photos to this many pixels on the longer side before it measures depth and"
+        " crops objects; masks are found in the photo as it came.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="The address the server binds.")
     port: int = Field(8080, ge=0, le=65535, description="The port the server binds; 0 lets the system choose one.")

@@ -1,20 +1,36 @@
-"""What several rooms' tests need: the Khronos glTF validator, and the photographs of the demo."""
+"""What several rooms' tests need: the glTF validator, the demo's photographs, and a real S3 server."""
 
 import fcntl
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+import boto3
+import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ROOT = Path(__file__).parent.parent
 JS = ROOT / "tests" / "js"
+# Without torch, which the default install does not have, the engine sam3d is left to `make test-sam3d`.
+collect_ignore = [] if find_spec("torch") else ["sam3d"]
+
+
+def pytest_report_header() -> list[str]:
+    """Says what is left out."""
+    return [f"left out, needing torch: tests/{name} (make test-sam3d)" for name in collect_ignore]
 
 
 def pytest_configure() -> None:
@@ -68,3 +84,118 @@ def _install_validator(npm: str) -> None:
             command = [npm, "ci", "--no-audit", "--no-fund"]
             done = subprocess.run(command, cwd=JS, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"npm ci failed in {JS}: {done.stderr}"
+
+
+# A real S3 server, that checks signatures and policies.
+
+REGION: Final = "eu-central-1"
+
+
+@dataclass(frozen=True)
+class LocalS3:
+    """A running server.
+
+    Attributes:
+        endpoint: Its address.
+        bucket: A bucket in it.
+        client: A client that may do everything.
+        environment: What a process needs to act as a user who may read and write the bucket below `users/`,
+            list it, and nothing else.
+    """
+
+    endpoint: str
+    bucket: str
+    client: "S3Client"
+    environment: dict[str, str]
+
+    def make_user(self, name: str, statements: list[dict[str, object]]) -> dict[str, str]:
+        """What a process needs to act as a new user, who may do what the policy statements allow."""
+        iam = boto3.client("iam", **_root(self.endpoint))
+        iam.create_user(UserName=name)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+
+def _root(endpoint: str) -> dict[str, Any]:
+    # The server takes its root key with any secret; a user's it checks.
+    return {
+        "endpoint_url": endpoint,
+        "region_name": REGION,
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+    }
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
+    """The local S3 server, one for each worker of the test run."""
+    folder = tmp_path_factory.mktemp("s3")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    # Of the own environment only what Python needs: no AWS profile, no Docker, no settings of the server's.
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "AUTH": "true",
+        "SERVICES": "s3,iam,sts",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "DOCKER_HOST": f"unix://{folder}/no-docker",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+    try:
+        _wait_until_ready(process, endpoint, log)
+        yield _set_up(endpoint)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{endpoint}/_ministack/health").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail(f"The S3 server did not start:\n{log.read_text()}")
+
+
+def _set_up(endpoint: str) -> LocalS3:
+    client = boto3.client("s3", **_root(endpoint))
+    client.create_bucket(Bucket="gen3d-photos", CreateBucketConfiguration={"LocationConstraint": REGION})
+    server = LocalS3(endpoint=endpoint, bucket="gen3d-photos", client=client, environment={})
+    statements: list[dict[str, object]] = [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": "arn:aws:s3:::gen3d-photos/users/*",
+        },
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::gen3d-photos"},
+    ]
+    server.environment.update(server.make_user("server", statements))
+    return server

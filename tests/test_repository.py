@@ -36,12 +36,19 @@ def test_rooms_import_in_one_direction() -> None:
         "serve/engine.py": ("serve.job", "serve.app", "serve.storage", "fastapi", "gen3d"),
         "serve/job.py": ("serve.app", "serve.forms", "serve.replies", "fastapi", "gen3d"),
         "serve": ("gen3d",),
+        "model_loader": ("gen3d",),
     }
     for room, forbidden in above.items():
         files = [ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py")
         for file in files:
             imports = re.findall(r"^\s*(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE)
             assert not [name for name in imports if name.startswith(forbidden)], file
+    of_serve = re.findall(
+        r"^\s*from (serve[\w.]*) import",
+        "\n".join(file.read_text() for file in (ROOT / "model_loader").rglob("*.py")),
+        re.MULTILINE,
+    )
+    assert set(of_serve) <= {"serve.errors", "serve.s3"}, "model_loader may be loaded, it loads nothing"
     for leaf in ("contract.py", "errors.py"):
         assert "from serve" not in (ROOT / "serve" / leaf).read_text()
 

@@ -1,8 +1,8 @@
-"""One textured mesh → one file in the format a person asked for. Knows neither scenes nor where files go.
+"""One mesh → one file in the format a person asked for. Knows neither scenes nor where files go.
 
-All formats keep the object's own frame (y up, metres) and the exact float32 positions. Vertices that a mesh
-repeats along the seams of its UVs become one again in OBJ and PLY; elsewhere they stay equal to the bit. So a
-closed mesh stays closed.
+All formats keep the object's own frame (y up) and the exact float32 positions. Vertices that a mesh repeats along
+the seams of its UVs become one again in OBJ and PLY; elsewhere they stay equal to the bit. So a closed mesh stays
+closed.
 """
 
 import io
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from trimesh.exchange.stl import export_stl
 
-from serve.contract import Format
-from serve.errors import Gen3DError
+from serve.contract import MeshFormat
+from serve.mesh.colour import to_linear
 from serve.mesh.gltf import ROUGHNESS, jpeg, object_glb
 from serve.mesh.measure import shared_points
+from serve.mesh.meshes import ColouredMesh, Floats, Mesh, TexturedMesh
 from serve.mesh.sample import sample_texture
-from serve.mesh.textured import Floats, TexturedMesh
 
 # The fields of a vertex and of a face in a PLY file, in the order of its header.
 _PLY_VERTEX: Final = np.dtype([("position", "<f4", 3), ("normal", "<f4", 3), ("colour", "u1", 3)])
@@ -59,18 +59,16 @@ class File:
     data: bytes
 
 
-def object_file(mesh: TexturedMesh, name: str, format: Format, *, generator: str) -> File:  # noqa: A002
+def object_file(mesh: Mesh, name: str, format: MeshFormat, *, generator: str) -> File:  # noqa: A002
     """The mesh as one file. The same arguments give the same bytes.
 
     Args:
         mesh: What to write.
         name: The file's name without its ending: ASCII letters, digits, `-` and `_`, because the files inside
             OBJ's and USDZ's archives refer to each other by it.
-        format: `obj` is a zip of obj, mtl and png; `stl` holds the shape alone, `ply` colours by vertex.
+        format: `obj` is a zip of obj, mtl and png, or of an obj with colours by vertex where the mesh has no texture;
+            `stl` holds the shape alone, `ply` colours by vertex.
         generator: What made the file: one line of ASCII.
-
-    Raises:
-        Gen3DError: `format_unsupported` for `splats`, which no mesh can become.
     """
     match format:
         case "glb":
@@ -84,22 +82,21 @@ def object_file(mesh: TexturedMesh, name: str, format: Format, *, generator: str
             return File(f"{name}.ply", "application/octet-stream", _ply(mesh, generator))
         case "usdz":
             return File(f"{name}.usdz", "model/vnd.usdz+zip", _usdz(mesh, name, generator))
-        case "splats":
-            possible = ["glb", "obj", "stl", "ply", "usdz"]
-            raise Gen3DError(
-                "format_unsupported",
-                f"A mesh cannot be written as Gaussian splats; ask for one of {', '.join(possible)}.",
-                format=format,
-                possible=possible,
-            )
 
 
-def _obj_zip(mesh: TexturedMesh, name: str, generator: str) -> bytes:
-    """OBJ, MTL and PNG, referring to each other by their bare names.
+def splats_file(splats: bytes, name: str) -> File:
+    """A PLY of 3D Gaussians as a file; see `object_file`."""
+    return File(f"{name}.splats.ply", "application/octet-stream", splats)
+
+
+def _obj_zip(mesh: Mesh, name: str, generator: str) -> bytes:
+    """OBJ, MTL and PNG, referring to each other by their bare names; OBJ alone where colours are by vertex.
 
     OBJ has separate indices for positions, UVs and normals, so points are shared and seams are kept.
     """
     points, point_of = shared_points(mesh.positions)
+    if isinstance(mesh, ColouredMesh):
+        return _zip([(f"{name}.obj", _coloured_obj(mesh, name, generator, points, point_of))], zipfile.ZIP_DEFLATED)
     at, own = point_of[mesh.faces] + 1, mesh.faces.astype(np.int64) + 1  # OBJ counts from 1.
     corners = np.stack((at, own, own), axis=-1)
     obj = "".join(
@@ -120,18 +117,33 @@ def _obj_zip(mesh: TexturedMesh, name: str, generator: str) -> bytes:
     return _zip(files, zipfile.ZIP_DEFLATED)
 
 
-def _stl(mesh: TexturedMesh) -> bytes:
+def _coloured_obj(mesh: ColouredMesh, name: str, generator: str, points: Floats, point_of: NDArray[np.int64]) -> bytes:
+    """OBJ with colours behind the positions, sRGB from 0 to 1: no standard has them, Blender and MeshLab read them."""
+    colours = _mean_by_point(mesh.colours, point_of) / 255
+    at, own = point_of[mesh.faces] + 1, mesh.faces.astype(np.int64) + 1
+    return "".join(
+        (
+            f"# {generator}\no {name}\n",
+            _lines("v %.9g %.9g %.9g %.4g %.4g %.4g\n", np.column_stack((points.astype(np.float64), colours))),
+            _lines("vn %.5g %.5g %.5g\n", mesh.normals),
+            _lines("f %d//%d %d//%d %d//%d\n", np.stack((at, own), axis=-1).reshape(-1, 6)),
+        )
+    ).encode()
+
+
+def _stl(mesh: Mesh) -> bytes:
     """Binary STL: three positions a triangle; equal points are equal to the bit, so readers can join them."""
     return export_stl(trimesh.Trimesh(mesh.positions, mesh.faces, process=False))
 
 
-def _ply(mesh: TexturedMesh, generator: str) -> bytes:
+def _ply(mesh: Mesh, generator: str) -> bytes:
     """Binary PLY, normals and sRGB colours by vertex; where vertices share a point, these are their means."""
     points, point_of = shared_points(mesh.positions)
     vertices = np.zeros(len(points), _PLY_VERTEX)
     vertices["position"] = points
     vertices["normal"] = _shared_normals(mesh.normals, point_of)
-    vertices["colour"] = _mean_by_point(sample_texture(mesh.texture, mesh.uvs), point_of).round()
+    colours = sample_texture(mesh.texture, mesh.uvs) if isinstance(mesh, TexturedMesh) else mesh.colours
+    vertices["colour"] = _mean_by_point(colours, point_of).round()
     faces = np.zeros(len(mesh.faces), _PLY_FACE)
     faces["count"] = 3
     faces["vertices"] = point_of[mesh.faces]
@@ -139,8 +151,11 @@ def _ply(mesh: TexturedMesh, generator: str) -> bytes:
     return header.encode("ascii") + vertices.tobytes() + faces.tobytes()
 
 
-def _usdz(mesh: TexturedMesh, name: str, generator: str) -> bytes:
+def _usdz(mesh: Mesh, name: str, generator: str) -> bytes:
     """A USDZ package that iOS Quick Look opens: one mesh with a UsdPreviewSurface.
+
+    Colours by vertex are its `displayColor`, in linear light, which the surface reads: without a surface that does,
+    Quick Look shows the mesh grey.
 
     The package's rules are those of https://openusd.org/release/spec_usdz.html: the layer first, nothing
     compressed, every file's data at a multiple of 64 bytes. The packager that comes with USD keeps them
@@ -167,9 +182,6 @@ def _usdz(mesh: TexturedMesh, name: str, generator: str) -> bytes:
     shape.CreateFaceVertexIndicesAttr(Vt.IntArray.FromNumpy(mesh.faces.astype(np.int32).ravel()))
     shape.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(mesh.normals))
     shape.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
-    primvars = UsdGeom.PrimvarsAPI(shape)
-    st = primvars.CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
-    st.Set(Vt.Vec2fArray.FromNumpy(_from_lower_left(mesh.uvs)))
 
     material = UsdShade.Material.Define(stage, path.AppendChild("Material"))
     types = Sdf.ValueTypeNames
@@ -179,16 +191,24 @@ def _usdz(mesh: TexturedMesh, name: str, generator: str) -> bytes:
         made.CreateIdAttr(identifier)
         return made
 
-    reader = shader("Coordinates", "UsdPrimvarReader_float2")
-    reader.CreateInput("varname", types.String).Set("st")
-    picture = shader("Picture", "UsdUVTexture")
-    picture.CreateInput("file", types.Asset).Set(f"{name}.jpg")
-    picture.CreateInput("sourceColorSpace", types.Token).Set("sRGB")
-    for axis in ("wrapS", "wrapT"):
-        picture.CreateInput(axis, types.Token).Set("clamp")
-    picture.CreateInput("st", types.Float2).ConnectToSource(reader.CreateOutput("result", types.Float2))
+    if isinstance(mesh, TexturedMesh):
+        st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", types.TexCoord2fArray, UsdGeom.Tokens.vertex)
+        st.Set(Vt.Vec2fArray.FromNumpy(_from_lower_left(mesh.uvs)))
+        reader = shader("Coordinates", "UsdPrimvarReader_float2")
+        reader.CreateInput("varname", types.String).Set("st")
+        picture = shader("Picture", "UsdUVTexture")
+        picture.CreateInput("file", types.Asset).Set(f"{name}.jpg")
+        picture.CreateInput("sourceColorSpace", types.Token).Set("sRGB")
+        for axis in ("wrapS", "wrapT"):
+            picture.CreateInput(axis, types.Token).Set("clamp")
+        picture.CreateInput("st", types.Float2).ConnectToSource(reader.CreateOutput("result", types.Float2))
+        colour = picture.CreateOutput("rgb", types.Float3)
+    else:
+        shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(Vt.Vec3fArray.FromNumpy(to_linear(mesh.colours)))
+        reader = shader("Colours", "UsdPrimvarReader_float3")
+        reader.CreateInput("varname", types.String).Set("displayColor")
+        colour = reader.CreateOutput("result", types.Float3)
     surface = shader("Surface", "UsdPreviewSurface")
-    colour = picture.CreateOutput("rgb", types.Float3)
     surface.CreateInput("diffuseColor", types.Color3f).ConnectToSource(colour)
     surface.CreateInput("metallic", types.Float).Set(0.0)
     surface.CreateInput("roughness", types.Float).Set(ROUGHNESS)
@@ -198,11 +218,13 @@ def _usdz(mesh: TexturedMesh, name: str, generator: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, f"{name}.usdc")  # USD writes its binary layers to files alone.
         stage.GetRootLayer().Export(str(layer))
-        files = ((layer.name, layer.read_bytes()), (f"{name}.jpg", jpeg(mesh.texture)))
+        files = [(layer.name, layer.read_bytes())]
+    if isinstance(mesh, TexturedMesh):
+        files.append((f"{name}.jpg", jpeg(mesh.texture)))
     return _zip(files, zipfile.ZIP_STORED, alignment=64)
 
 
-def _mean_by_point(values: NDArray[np.floating[Any]], point_of: NDArray[np.int64]) -> NDArray[np.float64]:
+def _mean_by_point(values: NDArray[Any], point_of: NDArray[np.int64]) -> NDArray[np.float64]:
     """(V, k) values by vertex → (P, k) means over the vertices at each point."""
     sums = np.column_stack([np.bincount(point_of, column) for column in values.T])
     return sums / np.bincount(point_of)[:, None]

@@ -1,4 +1,4 @@
-"""Textured meshes → the bytes of a GLB (glTF 2.0, binary). Knows neither files nor what the meshes show.
+"""Meshes → the bytes of a GLB (glTF 2.0, binary). Knows neither files nor what the meshes show.
 
 Section numbers below are those of the glTF 2.0 specification, https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 """
@@ -13,12 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from serve.mesh.textured import PhotoCamera, Pixels, PlacedMesh, Placement, TexturedMesh
+from serve.mesh.colour import to_linear
+from serve.mesh.meshes import (
+    Mesh,
+    OrthographicCamera,
+    PhotoCamera,
+    Pixels,
+    PlacedMesh,
+    Placement,
+    TexturedMesh,
+)
 
 ROUGHNESS: Final = 0.8
 CAMERA_NODE: Final = "photo_camera"
 
 _FLOAT, _UINT16, _UINT32 = 5126, 5123, 5125  # §5.1.3, accessor.componentType
+_NEAREST: Final = 1e-4  # of a perspective camera's zfar: depth buffers of 24 bits can take it
 _VERTICES, _INDICES = 34962, 34963  # §5.11.5, bufferView.target
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _CLAMP_TO_EDGE = 9729, 9987, 33071  # §5.26, sampler
 _AS_MADE: Final = Placement(rotation=(0.0, 0.0, 0.0, 1.0), scale=1.0, translation=(0.0, 0.0, 0.0))
@@ -41,17 +51,17 @@ def scene_glb(objects: Sequence[PlacedMesh], camera: PhotoCamera | None, *, gene
     """
     if not objects:
         raise ValueError("a scene needs at least one object")
-    writer = _Writer(generator)
+    writer = _Writer(generator, has_textures=any(isinstance(placed.mesh, TexturedMesh) for placed in objects))
     for placed in objects:
         mesh = writer.add_mesh(placed.mesh, placed.name)
         writer.add_root({"name": placed.name, "mesh": mesh, **_transform(placed.placement)})
     if camera is not None:
-        writer.document["cameras"] = [_orthographic(camera, objects)]
+        writer.document["cameras"] = [_lens(camera, objects)]
         writer.add_root({"name": CAMERA_NODE, "camera": 0, **_moved(camera.position)})
     return writer.to_bytes()
 
 
-def object_glb(mesh: TexturedMesh, name: str, *, generator: str) -> bytes:
+def object_glb(mesh: Mesh, name: str, *, generator: str) -> bytes:
     """One GLB with one object in its own frame; see `scene_glb`."""
     return scene_glb([PlacedMesh(name, mesh, _AS_MADE)], None, generator=generator)
 
@@ -66,28 +76,28 @@ def jpeg(texture: Pixels) -> bytes:
 class _Writer:
     """Collects the JSON document and the binary chunk."""
 
-    def __init__(self, generator: str) -> None:
+    def __init__(self, generator: str, *, has_textures: bool) -> None:
         self._binary = bytearray()
         self.document: Json = {
             "asset": {"version": "2.0", "generator": generator},
             "scene": 0,
             "scenes": [{"nodes": []}],
-            "samplers": [
-                {
-                    "magFilter": _LINEAR,
-                    "minFilter": _LINEAR_MIPMAP_LINEAR,
-                    "wrapS": _CLAMP_TO_EDGE,
-                    "wrapT": _CLAMP_TO_EDGE,
-                }
-            ],
         }
+        if has_textures:
+            sampler = {
+                "magFilter": _LINEAR,
+                "minFilter": _LINEAR_MIPMAP_LINEAR,
+                "wrapS": _CLAMP_TO_EDGE,
+                "wrapT": _CLAMP_TO_EDGE,
+            }
+            self._add("samplers", sampler)
 
     def add_root(self, node: Json) -> None:
         """Appends a node at the top of the scene."""
         self.document["scenes"][0]["nodes"].append(self._add("nodes", node))
 
-    def add_mesh(self, mesh: TexturedMesh, name: str) -> int:
-        """Appends a mesh with its material and picture; returns its index."""
+    def add_mesh(self, mesh: Mesh, name: str) -> int:
+        """Appends a mesh with its material, and its picture where it has one; returns its index."""
         # §3.7.2.1: the greatest number of a type restarts the primitive and is no vertex's index.
         narrow = len(mesh.positions) <= np.iinfo(np.uint16).max
         # Rounding on the way here must not cost a normal its unit length, which §3.7.2.1 asks for.
@@ -99,8 +109,11 @@ class _Writer:
                 max=mesh.positions.max(axis=0).tolist(),
             ),
             "NORMAL": self._add_floats(normals),
-            "TEXCOORD_0": self._add_floats(mesh.uvs),
         }
+        if isinstance(mesh, TexturedMesh):
+            attributes["TEXCOORD_0"] = self._add_floats(mesh.uvs)
+        else:
+            attributes["COLOR_0"] = self._add_colours(mesh.colours)
         indices = self._add(
             "accessors",
             {
@@ -131,14 +144,13 @@ class _Writer:
             )
         )
 
-    def _add_material(self, mesh: TexturedMesh, name: str) -> int:
-        image = {"bufferView": self._add_view(jpeg(mesh.texture)), "mimeType": "image/jpeg"}
-        texture = self._add("textures", {"sampler": 0, "source": self._add("images", image)})
-        surface = {
-            "baseColorTexture": {"index": texture},
-            "metallicFactor": 0.0,
-            "roughnessFactor": ROUGHNESS,
-        }
+    def _add_material(self, mesh: Mesh, name: str) -> int:
+        surface: Json = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
+        if isinstance(mesh, TexturedMesh):
+            image = {"bufferView": self._add_view(jpeg(mesh.texture)), "mimeType": "image/jpeg"}
+            texture = self._add("textures", {"sampler": 0, "source": self._add("images", image)})
+            surface = {"baseColorTexture": {"index": texture}, **surface}
+        # Without a texture the base colour is COLOR_0 alone: its factor is white where nothing else is said (§5.22).
         # One-sided, glTF's default: the meshes are closed, so nobody sees a triangle from behind.
         return self._add("materials", {"name": name, "pbrMetallicRoughness": surface})
 
@@ -149,6 +161,20 @@ class _Writer:
             "count": len(rows),
             "type": f"VEC{rows.shape[1]}",
             **bounds,
+        }
+        return self._add("accessors", accessor)
+
+    def _add_colours(self, colours: Pixels) -> int:
+        """COLOR_0, which is linear (§3.9.2). In 16 bits: 8 would show steps in dark tones."""
+        # §3.7.2.1: each vertex begins at a multiple of 4 bytes, so three components would need padding: four do not.
+        rows = np.full((len(colours), 4), np.iinfo(np.uint16).max, dtype="<u2")
+        rows[:, :3] = np.rint(to_linear(colours) * np.iinfo(np.uint16).max)
+        accessor = {
+            "bufferView": self._add_view(rows.tobytes(), _VERTICES),
+            "componentType": _UINT16,
+            "normalized": True,
+            "count": len(rows),
+            "type": "VEC4",
         }
         return self._add("accessors", accessor)
 
@@ -178,21 +204,27 @@ def _moved(translation: tuple[float, float, float]) -> Json:
     return {"translation": list(translation)} if any(translation) else {}
 
 
-def _orthographic(camera: PhotoCamera, objects: Sequence[PlacedMesh]) -> Json:
-    """The camera, which sees from its own plane to behind the farthest object.
+def _lens(camera: PhotoCamera, objects: Sequence[PlacedMesh]) -> Json:
+    """The camera, which sees to behind the farthest object, from its own plane (orthographic) or from near it on.
 
-    §3.10.3.4: xmag and ymag are half the width and half the height of what it sees.
+    §3.10.3.4: xmag and ymag are half the width and half the height of what an orthographic camera sees.
     """
     reaches = (
         camera.position[2] - placed.placement.translation[2] + placed.placement.scale * _radius(placed.mesh)
         for placed in objects
     )
-    # Half the width keeps zfar above znear even for a camera behind everything.
-    zfar = max(camera.width / 2, *reaches)
-    lens = {"xmag": camera.width / 2, "ymag": camera.height / 2, "znear": 0.0, "zfar": zfar}
-    return {"type": "orthographic", "orthographic": lens}
+    if isinstance(camera, OrthographicCamera):
+        # Half the width keeps zfar above znear even for a camera behind everything.
+        zfar = max(camera.width / 2, *reaches)
+        lens = {"xmag": camera.width / 2, "ymag": camera.height / 2, "znear": 0.0, "zfar": zfar}
+        return {"type": "orthographic", "orthographic": lens}
+    zfar = max(reaches)
+    if zfar <= 0:
+        zfar = 1.0  # a camera behind everything sees nothing, however far
+    lens = {"yfov": camera.yfov, "aspectRatio": camera.aspect, "znear": zfar * _NEAREST, "zfar": zfar}
+    return {"type": "perspective", "perspective": lens}
 
 
-def _radius(mesh: TexturedMesh) -> float:
+def _radius(mesh: Mesh) -> float:
     """Of the sphere around the frame's origin that holds the mesh, whichever way it is turned."""
     return float(np.linalg.norm(mesh.positions, axis=1).max())

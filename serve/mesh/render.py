@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from serve.mesh.raster import rasterise
+from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, TexturedMesh
+from serve.mesh.raster import Fragments, rasterise
 from serve.mesh.sample import sample_texture
-from serve.mesh.textured import PhotoCamera, PlacedMesh, TexturedMesh
 from serve.resize import resize
 
 TILE = 256  # pixels
@@ -28,7 +28,7 @@ def silhouette(
     window: tuple[int, int, int, int],
     size: tuple[int, int],
 ) -> NDArray[np.bool_]:
-    """What the mesh covers in the photo.
+    """What the mesh covers in the photo. Triangles that reach behind a perspective camera are left out.
 
     Args:
         photo_size: Width and height in pixels.
@@ -39,15 +39,36 @@ def silhouette(
         (h, w) booleans: the window at that size.
     """
     x_min, y_min, x_max, y_max = window
-    in_scene = to_scene(placed)
-    x = ((in_scene[:, 0] - camera.position[0]) / camera.width + 0.5) * photo_size[0]
-    y = (0.5 - (in_scene[:, 1] - camera.position[1]) / camera.height) * photo_size[1]
+    in_photo, nearness = project(to_scene(placed), camera, photo_size)
     width, height = size
-    points = np.column_stack([x - x_min, y - y_min]) * (width / (x_max - x_min), height / (y_max - y_min))
-    seen = rasterise(points, in_scene[:, 2], placed.mesh.faces.astype(np.int64), width, height)
+    points = (in_photo - (x_min, y_min)) * (width / (x_max - x_min), height / (y_max - y_min))
+    faces = placed.mesh.faces.astype(np.int64)
+    if not isinstance(camera, OrthographicCamera):
+        faces = faces[np.isfinite(nearness)[faces].all(axis=1)]
+    seen = rasterise(points, nearness, faces, width, height)
     picture = np.zeros(width * height, dtype=bool)
     picture[seen.pixel] = True
     return picture.reshape(height, width)
+
+
+def project(
+    in_scene: NDArray[np.float64], camera: PhotoCamera, photo_size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where points of the scene, (V, 3), lie in the photo: (V, 2) pixels, x right, y down; and (V,) how near they are.
+
+    Nearness grows towards the viewer, linearly on the photo: it is z, or for a perspective camera the inverse of the
+    distance along its axis. Points that are not in front of such a camera are nowhere: not a number.
+    """
+    if isinstance(camera, OrthographicCamera):
+        x = ((in_scene[:, 0] - camera.position[0]) / camera.width + 0.5) * photo_size[0]
+        y = (0.5 - (in_scene[:, 1] - camera.position[1]) / camera.height) * photo_size[1]
+        return np.column_stack([x, y]), in_scene[:, 2]
+    seen = in_scene - camera.position
+    distance = np.where(seen[:, 2] < 0, -seen[:, 2], np.nan)
+    half_height = np.tan(camera.yfov / 2) * distance
+    x = (seen[:, 0] / (half_height * camera.aspect) + 1) / 2 * photo_size[0]
+    y = (1 - seen[:, 1] / half_height) / 2 * photo_size[1]
+    return np.column_stack([x, y]), 1 / distance
 
 
 def to_scene(placed: PlacedMesh) -> NDArray[np.float64]:
@@ -56,13 +77,13 @@ def to_scene(placed: PlacedMesh) -> NDArray[np.float64]:
     return np.asarray(turned * placed.placement.scale + placed.placement.translation)
 
 
-def four_sides(mesh: TexturedMesh) -> NDArray[np.uint8]:
+def four_sides(mesh: Mesh) -> NDArray[np.uint8]:
     """(TILE, 4 TILE, 3) sRGB: the mesh from its front, right, back and left, lit from the upper left."""
     return np.hstack([_view(mesh, np.radians(turn)) for _, turn in SIDES])
 
 
 def contact_sheet(rows: Sequence[tuple[str, NDArray[np.uint8] | None]]) -> NDArray[np.uint8]:
-    """A captioned sheet of `four_sides` pictures; a row without one says that its object failed.
+    """A captioned sheet of `four_sides` pictures; where a row has none, its caption is to say why.
 
     Returns:
         (h, w, 3) sRGB.
@@ -83,7 +104,7 @@ def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int]) -> None:
     cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
 
 
-def _view(mesh: TexturedMesh, turn: float) -> NDArray[np.uint8]:
+def _view(mesh: Mesh, turn: float) -> NDArray[np.uint8]:
     """(TILE, TILE, 3) sRGB: the mesh turned by `turn` radians about its upright axis."""
     side = round(TILE * _OVERSAMPLING)
     positions = mesh.positions.astype(np.float64)
@@ -96,13 +117,20 @@ def _view(mesh: TexturedMesh, turn: float) -> NDArray[np.uint8]:
     faces = mesh.faces.astype(np.int64)
     seen = rasterise(points, seen_from_here[:, 2], faces, side, side)
 
-    corners, weights = faces[seen.face], seen.weights.astype(np.float32)
-    worn = np.column_stack([mesh.uvs, mesh.normals @ rotation.T.astype(np.float32)])  # (V, 5)
-    there = sum(weights[:, [corner]] * worn[corners[:, corner]] for corner in range(3))
-    uv, normal = np.split(np.asarray(there), [2], axis=1)
+    if isinstance(mesh, TexturedMesh):
+        colour = sample_texture(mesh.texture, _between(mesh.uvs, faces, seen))
+    else:
+        colour = _between(mesh.colours.astype(np.float32), faces, seen)
+    normal = _between(mesh.normals @ rotation.T.astype(np.float32), faces, seen)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     light = 0.55 + 0.45 * np.clip(normal @ (_LIGHT / np.linalg.norm(_LIGHT)), 0, 1)
     picture = np.full((side * side, 3), _BACKGROUND, dtype=np.float32)
-    picture[seen.pixel] = sample_texture(mesh.texture, uv) * light[:, None]
+    picture[seen.pixel] = colour * light[:, None]
     small = resize(picture.reshape(side, side, 3), TILE, TILE)
     return np.asarray(np.clip(small + 0.5, 0, 255), dtype=np.uint8)
+
+
+def _between(values: NDArray[np.float32], faces: NDArray[np.int64], seen: Fragments) -> NDArray[np.float32]:
+    """(V, k) values of vertices → (N, k) at the pixels that are seen."""
+    corners, weights = faces[seen.face], seen.weights.astype(np.float32)
+    return np.asarray(sum(weights[:, [corner]] * values[corners[:, corner]] for corner in range(3)))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from serve.mesh.textured import Pixels
+from serve.mesh.meshes import Pixels
 
 
 def sample_texture(texture: Pixels, uvs: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 It knows the outline alone: depth and the far side are invented. Thickness follows the outline's local width.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from serve.contract import Format, Quality, Warned
 from serve.errors import Gen3DError
 from serve.mesh.measure import vertex_normals
-from serve.mesh.textured import PhotoCamera, Placement, TexturedMesh
-from serve.reconstruct import Detail, Reconstruction
+from serve.mesh.meshes import OrthographicCamera, Placement, TexturedMesh
+from serve.reconstruct import Detail, Fineness, PhotoReconstructor, Reconstruction
 from serve.reconstruct.inflation.height import ROUNDNESS, half_thickness
 from serve.reconstruct.inflation.outline import drop_hairs, outlines
 from serve.reconstruct.inflation.texture import spread_colours
@@ -35,35 +35,59 @@ class Inflate:
     name = "silhouette inflation"
     units = "1 unit is 1 metre if the photo's longer side is 1 metre; a photo alone does not tell the scale"
     formats: tuple[Format, ...] = ("glb", "obj", "stl", "ply", "usdz")
-    details: Mapping[Quality, Detail] = {
-        "draft": Detail(FEWEST_FACES, 512),
-        "standard": Detail(20_000, 1024),
-        "high": Detail(MOST_FACES, 2048),
+    details: Mapping[Quality, Fineness] = {
+        "draft": Fineness(FEWEST_FACES, 512),
+        "standard": Fineness(20_000, 1024),
+        "high": Fineness(MOST_FACES, 2048),
     }
-
-    def camera(self, width: int, height: int) -> PhotoCamera:
-        """An orthographic camera: without depth, a perspective one would distort what it cannot know."""
-        unit = _metres_per_pixel(width, height)
-        return PhotoCamera((0.0, 0.0, _CAMERA_DISTANCE), width * unit, height * unit)
+    objects_at_once = 1
 
     def on(
-        self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox]
-    ) -> Callable[[Segmentation, Detail, int], Reconstruction]:
+        self,
+        pixels: NDArray[np.uint8],
+        boxes: Sequence[PixelBox],
+        detail: Detail,
+        seed: int,  # noqa: ARG002
+    ) -> PhotoReconstructor:
         """See `Reconstructor.on`."""
-        height, width = pixels.shape[:2]
-        unit = _metres_per_pixel(width, height)
+        unit = _metres_per_pixel(pixels.shape[1], pixels.shape[0])
         depths = {box: depth * unit for box, depth in zip(boxes, guess_depths(boxes), strict=True)}
+        return _Photo(pixels, depths, detail)
 
-        def inflate(found: Segmentation, detail: Detail, seed: int) -> Reconstruction:  # noqa: ARG001
-            box = found.box
-            crop = pixels[box.y_min : box.y_max, box.x_min : box.x_max]
-            mesh, centre, warnings = _solid(crop, found.mask, detail, unit)
-            x = (box.x_min + centre[0] - width / 2) * unit
-            y = (height / 2 - box.y_min - centre[1]) * unit
-            placement = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float(x), float(y), depths[box]))
-            return Reconstruction(mesh, placement, depth_is_guess=True, warnings=warnings)
 
-        return inflate
+class _Photo:
+    """A photo whose objects are to be inflated; `depths` are where their boxes' objects stand, in metres."""
+
+    def __init__(self, pixels: NDArray[np.uint8], depths: Mapping[PixelBox, float], detail: Detail) -> None:
+        self._pixels, self._depths, self._detail = pixels, depths, detail
+        height, width = pixels.shape[:2]
+        self._unit = _metres_per_pixel(width, height)
+        # Orthographic: without depth, a perspective camera would distort what it cannot know.
+        self.camera = OrthographicCamera((0.0, 0.0, _CAMERA_DISTANCE), width * self._unit, height * self._unit)
+
+    def make(
+        self,
+        masks: Sequence[Segmentation],
+        step: Callable[[int, int, int], None],  # noqa: ARG002
+    ) -> Iterator[Reconstruction | Gen3DError]:
+        """See `PhotoReconstructor.make`; a mask takes a blink, so no steps are told."""
+        for found in masks:
+            made: Reconstruction | Gen3DError
+            try:
+                made = self._inflate(found)
+            except Gen3DError as refusal:
+                made = refusal
+            yield made
+
+    def _inflate(self, found: Segmentation) -> Reconstruction:
+        box, unit = found.box, self._unit
+        height, width = self._pixels.shape[:2]
+        crop = self._pixels[box.y_min : box.y_max, box.x_min : box.x_max]
+        mesh, centre, warnings = _solid(crop, found.mask, self._detail, unit)
+        x = (box.x_min + centre[0] - width / 2) * unit
+        y = (height / 2 - box.y_min - centre[1]) * unit
+        placement = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float(x), float(y), self._depths[box]))
+        return Reconstruction(mesh, None, placement, depth_is_guess=True, warnings=warnings)
 
 
 def guess_depths(boxes: Sequence[PixelBox]) -> list[float]:

@@ -1,6 +1,6 @@
 """From a bounding box to the mask of what is in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -37,6 +37,9 @@ class Segmenter(Protocol):
 
     name: str
 
-    def on(self, pixels: NDArray[np.uint8]) -> Callable[[PixelBox], Segmentation]:
-        """Takes a photo, (H, W, 3) sRGB. What it returns raises Gen3DError `no_object_found`."""
+    def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox]) -> Callable[[PixelBox], Segmentation]:
+        """Takes a photo, (H, W, 3) sRGB, and its boxes, at least one; what it returns takes each of these.
+
+        It raises Gen3DError `no_object_in_box`.
+        """
         ...

@@ -3,7 +3,7 @@
 Good where the object fills about half of its box or more; poor for thin or hollow things.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -33,8 +33,12 @@ class GrabCut:
 
     name = "GrabCut"
 
-    def on(self, pixels: NDArray[np.uint8]) -> Callable[[PixelBox], Segmentation]:
-        """See `Segmenter.on`."""
+    def on(
+        self,
+        pixels: NDArray[np.uint8],
+        boxes: Sequence[PixelBox],  # noqa: ARG002
+    ) -> Callable[[PixelBox], Segmentation]:
+        """See `Segmenter.on`; the boxes share nothing."""
         return lambda box: _segment(pixels, box)
 
 
@@ -55,14 +59,14 @@ def _segment(pixels: NDArray[np.uint8], box: PixelBox) -> Segmentation:
     step = float(np.median(steps)) if len(steps) else 0.0
     if step < _NO_STEP:
         message = "Nothing in the box stands out from its surroundings: draw the box close around one object."
-        raise Gen3DError("no_object_found", message, colour_step=round(step, 2))
+        raise Gen3DError("no_object_in_box", message, colour_step=round(step, 2))
 
     soft = cv2.GaussianBlur(coarse.astype(np.float32), (0, 0), _SMOOTHING)  # so that enlarging it gives no staircase
     mask = resize(np.asarray(soft, dtype=np.float32), seen.shape[1], seen.shape[0]) > 0.5
     left, top = box.x_min - window.x_min, box.y_min - window.y_min
     mask = mask[top : top + box.y_max - box.y_min, left : left + box.x_max - box.x_min]
     if not mask.any():
-        raise Gen3DError("no_object_found", "What stands out in the box is smaller than a pixel: use a larger photo.")
+        raise Gen3DError("no_object_in_box", "What stands out in the box is smaller than a pixel: use a larger photo.")
     return Segmentation(box, mask, confidence=float(np.mean(steps >= _SEEN_STEP)))
 
 
@@ -106,7 +110,7 @@ def _grab_cut(grid: NDArray[np.uint8], seeds: NDArray[np.uint8]) -> NDArray[np.b
         # The rectangle is not used in this mode.
         cv2.grabCut(grained, labels, (0, 0, 1, 1), background, foreground, _ITERATIONS, cv2.GC_INIT_WITH_MASK)
     except cv2.error as error:  # fewer pixels of one kind than it has clusters
-        raise Gen3DError("no_object_found", "The box holds too few pixels to tell object from background.") from error
+        raise Gen3DError("no_object_in_box", "The box holds too few pixels to tell object from background.") from error
     return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
 
 

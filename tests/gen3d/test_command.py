@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from skimage import data
 
-from serve.contract import Manifest
+from gen3d.reconstruct import _Bar
+from serve.contract import Manifest, Progress
 
 CUP = "170,12,410,240"
 
@@ -44,6 +46,14 @@ def test_the_main_job(photo: Path, tmp_path: Path) -> None:
     manifest = Manifest.model_validate_json((out / "manifest.json").read_bytes())
     assert [result.label for result in manifest.objects] == ["cup", None]
     assert manifest.engine.preview
+
+
+def test_a_stage_with_steps_says_which_step_it_is_at(capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    at = {"stage": "reconstruct", "object": 1, "objects": 3, "step": 12, "steps": 37, "percent": 48}
+    with _Bar() as bar:
+        bar.show(Progress.model_validate({"job_id": "job-1", **at, "since": now, "started_at": now}))
+    assert "object 2 of 3: shaping, step 12 of 37" in capsys.readouterr().err
 
 
 def test_partial_success_is_success_with_a_warning(photo: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Servers for the tests: a real S3 one, that checks signatures and policies, and Gen3D's own."""
+"""Gen3D's own servers for the tests, and an engine to order."""
 
 import io
 import json
@@ -11,90 +11,38 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, get_args
 
-import boto3
 import httpx
+import numpy as np
 import pytest
 import uvicorn
+from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
+from trimesh import creation
 
 from serve import s3 as s3_module
 from serve.app import create_app
+from serve.contract import Format, Quality
 from serve.engine import Engine
+from serve.errors import Gen3DError
 from serve.logs import configure_logging
+from serve.mesh.meshes import ColouredMesh, PerspectiveCamera, Placement
+from serve.reconstruct import Detail, Fineness, PhotoReconstructor, Reconstruction
+from serve.segment import PixelBox, Segmentation
 from serve.settings import read_settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-REGION: Final = "eu-central-1"
-
-
-@dataclass(frozen=True)
-class LocalS3:
-    """A running server.
-
-    Attributes:
-        endpoint: Its address.
-        bucket: A bucket in it.
-        client: A client that may do everything.
-        environment: What a process needs to act as a user who may read and write the bucket below `users/`,
-            list it, and nothing else.
-    """
-
-    endpoint: str
-    bucket: str
-    client: "S3Client"
-    environment: dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
-    """The local S3 server, one for each worker of the test run."""
-    folder = tmp_path_factory.mktemp("s3")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    # Of the own environment only what Python needs: no AWS profile, no Docker, no settings of the server's.
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "AUTH": "true",
-        "SERVICES": "s3,iam,sts",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-    try:
-        _wait_until_ready(process, endpoint, log)
-        yield _set_up(endpoint)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    from tests.conftest import LocalS3 as LocalS3
 
 
 @pytest.fixture
-def s3_environment(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def s3_environment(s3: "LocalS3", monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`serve.s3` in this process talks to the local S3 server, as its restricted user."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -103,55 +51,6 @@ def s3_environment(s3: LocalS3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     s3_module._make_s3_client.cache_clear()
     yield
     s3_module._make_s3_client.cache_clear()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{endpoint}/_ministack/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"The S3 server did not start:\n{log.read_text()}")
-
-
-def _set_up(endpoint: str) -> LocalS3:
-    # The server takes its root key with any secret; a user's it checks.
-    root: dict[str, Any] = {
-        "endpoint_url": endpoint,
-        "region_name": REGION,
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
-    }
-    client = boto3.client("s3", **root)
-    client.create_bucket(Bucket="gen3d-photos", CreateBucketConfiguration={"LocationConstraint": REGION})
-    iam = boto3.client("iam", **root)
-    iam.create_user(UserName="server")
-    statements = [
-        {
-            "Effect": "Allow",
-            "Action": ["s3:GetObject", "s3:PutObject"],
-            "Resource": "arn:aws:s3:::gen3d-photos/users/*",
-        },
-        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::gen3d-photos"},
-    ]
-    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    iam.put_user_policy(UserName="server", PolicyName="jobs", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="server")["AccessKey"]
-    return LocalS3(
-        endpoint=endpoint,
-        bucket="gen3d-photos",
-        client=client,
-        environment={
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "AWS_EC2_METADATA_DISABLED": "true",
-        },
-    )
 
 
 # Gen3D's own server.
@@ -248,7 +147,7 @@ def storage_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, s3: LocalS3, storage_folder: Path) -> Iterator[ServerProcess]:
+def server(tmp_path_factory: pytest.TempPathFactory, s3: "LocalS3", storage_folder: Path) -> Iterator[ServerProcess]:
     """The `gen3d serve` that most tests share. It takes bodies of 2,000,000 bytes and photos on S3 of 1,000,000."""
     environment = {
         **s3.environment,
@@ -296,3 +195,117 @@ def photo() -> bytes:
     file = io.BytesIO()
     Image.fromarray(data.coffee()).resize((300, 200)).save(file, "JPEG")
     return file.getvalue()
+
+
+# An engine to order: it stands for the networks on a GPU.
+
+
+class OvalSegmenter:
+    """Finds an oval in every box; an error among its orders is raised for the box whose turn it is."""
+
+    name = "ovals"
+
+    def __init__(self, orders: Sequence[Exception | None]) -> None:
+        self._orders = iter(orders)
+        self.photos = 0
+
+    def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox]) -> Callable[[PixelBox], Segmentation]:
+        self.photos += 1
+
+        def segment(box: PixelBox) -> Segmentation:
+            order = next(self._orders, None)
+            if order is not None:
+                raise order
+            y, x = np.mgrid[-1 : 1 : (box.y_max - box.y_min) * 1j, -1 : 1 : (box.x_max - box.x_min) * 1j]
+            return Segmentation(box, x**2 + y**2 < 1, 1.0)
+
+        return segment
+
+
+class BallReconstructor:
+    """Makes balls with coloured vertices, in some steps each, for a perspective camera.
+
+    A refusal among its orders is yielded instead of the ball whose turn it is, any other error is raised.
+
+    Attributes:
+        groups: How many masks it was given each time.
+        wishes: What was wished of each photo.
+    """
+
+    name = "balls"
+    units = "1 unit is 1 metre"
+    formats: tuple[Format, ...] = get_args(Format)
+    details: Mapping[Quality, Fineness] = dict.fromkeys(get_args(Quality), Fineness(1000, 64))
+
+    def __init__(self, orders: Sequence[Exception | None], objects_at_once: int, steps: int) -> None:
+        self._orders = iter(orders)
+        self.objects_at_once = objects_at_once
+        self.steps = steps
+        self.groups: list[int] = []
+        self.wishes: list[Detail] = []
+
+    def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox], detail: Detail, seed: int) -> PhotoReconstructor:
+        self.wishes.append(detail)
+        height, width = pixels.shape[:2]
+        camera = PerspectiveCamera((0.0, 0.0, 0.0), 0.4, width / height)
+        return _Balls(self, camera, height, detail)
+
+    def order(self) -> Exception | None:
+        return next(self._orders, None)
+
+
+class _Balls:
+    def __init__(self, to: BallReconstructor, camera: PerspectiveCamera, height: int, detail: Detail) -> None:
+        self._to, self._height, self._detail = to, height, detail
+        self.camera = camera
+        self._aspect = camera.aspect
+
+    def make(
+        self, masks: Sequence[Segmentation], step: Callable[[int, int, int], None]
+    ) -> Iterator[Reconstruction | Gen3DError]:
+        self._to.groups.append(len(masks))
+        for which, found in enumerate(masks):
+            for done in range(self._to.steps):
+                step(which, done + 1, self._to.steps)
+            order = self._to.order()
+            if isinstance(order, Gen3DError):
+                yield order
+            elif order is not None:
+                raise order
+            else:
+                yield self._ball(found.box)
+
+    def _ball(self, box: PixelBox) -> Reconstruction:
+        """Far enough away to look round, and as high as the box."""
+        ball = creation.icosphere(subdivisions=3)
+        normals = np.asarray(ball.vertices, dtype=np.float32)
+        colours = ((normals + 1) * 127.5).astype(np.uint8)
+        mesh = ColouredMesh(normals, normals, np.asarray(ball.faces, dtype=np.uint32), colours)
+        far = 20.0
+        half = np.tan(0.2) * far  # the height that the camera sees above its axis, at the ball
+        pixel = 2 * half / self._height
+        x = (box.x_min + box.x_max) / 2 * pixel - half * self._aspect
+        y = half - (box.y_min + box.y_max) / 2 * pixel
+        placement = Placement((0.0, 0.0, 0.0, 1.0), (box.y_max - box.y_min) / 2 * pixel, (x, y, -far))
+        return Reconstruction(
+            mesh if self._detail.mesh else None,
+            b"ply\n" if self._detail.splats else None,
+            placement,
+            depth_is_guess=False,
+        )
+
+
+@pytest.fixture
+def balls() -> Callable[..., Engine]:
+    """`balls(masks=[…], objects=[…], objects_at_once=1, steps=0)` is an engine that follows these orders."""
+
+    def make(
+        masks: Sequence[Exception | None] = (),
+        objects: Sequence[Exception | None] = (),
+        objects_at_once: int = 1,
+        steps: int = 0,
+    ) -> Engine:
+        made = BallReconstructor(objects, objects_at_once, steps)
+        return Engine("balls", OvalSegmenter(masks), made, preview=False, weights="none")
+
+    return make

@@ -153,7 +153,7 @@ def test_a_box_over_plain_sky_is_that_objects_failure(server: "Server", photo: b
     answer = as_form(server, file.getvalue(), {"boxes": [[250, 10, 295, 190], CUP], "options": DRAFT})
     sky, cup = Manifest.model_validate_json(answer.content).objects
     assert sky.error is not None
-    assert (sky.error.code, cup.status) == ("no_object_found", "succeeded")
+    assert (sky.error.code, cup.status) == ("no_object_in_box", "succeeded")
 
 
 @pytest.mark.parametrize("accept", [JSON, GLB, ZIP])

@@ -5,7 +5,7 @@ import json
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from serve.contract import Manifest
 from serve.engine import Engine
 from serve.errors import EngineBrokenError, Gen3DError
+from serve.reconstruct import PhotoReconstructor
 from serve.reconstruct.inflate import Inflate
 from serve.segment import PixelBox, Segmentation
 
@@ -36,7 +37,7 @@ class Ordered:
     def __init__(self, order: Callable[[], None]) -> None:
         self.order = order
 
-    def on(self, pixels: NDArray[np.uint8]) -> Callable[[PixelBox], Segmentation]:
+    def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox]) -> Callable[[PixelBox], Segmentation]:
         def segment(box: PixelBox) -> Segmentation:
             self.order()
             y, x = np.mgrid[-1 : 1 : (box.y_max - box.y_min) * 1j, -1 : 1 : (box.x_max - box.x_min) * 1j]
@@ -300,10 +301,10 @@ def test_a_defect_of_a_whole_job_is_logged_with_its_id_and_the_server_goes_on(
     class Failing(Inflate):
         is_failing = True
 
-        def camera(self, width: int, height: int) -> Any:
+        def on(self, *photo: Any) -> PhotoReconstructor:
             if self.is_failing:
                 raise defect
-            return super().camera(width, height)
+            return super().on(*photo)
 
     inflate = Failing()
     server = serve_engine(lambda: Engine("failing", Ordered(lambda: None), inflate, preview=True, weights=None))

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 import serve.contract
-from serve.contract import Artefact, Box, Options, Request, json_schema
+from serve.contract import Artefact, Box, Camera, Options, Perspective, Request, json_schema
 
 SCHEMA = Path(serve.contract.__file__).with_name("contract.schema.json")
 
@@ -42,3 +42,11 @@ def test_a_photo_in_a_request_is_not_printed() -> None:
 def test_an_artefact_lies_in_one_place() -> None:
     with pytest.raises(ValidationError, match="not both"):
         Artefact(name="a", media_type="b/c", bytes=0, sha256="0" * 64, uri="file:///a", base64="")
+
+
+def test_a_camera_is_of_the_kind_it_says() -> None:
+    cameras: TypeAdapter[Camera] = TypeAdapter(Camera)
+    pinhole = {"type": "perspective", "position": [0, 0, 0], "yfov": 0.8, "aspect_ratio": 1.5}
+    assert isinstance(cameras.validate_python(pinhole), Perspective)
+    with pytest.raises(ValidationError, match="aspect_ratio"):
+        cameras.validate_python({**pinhole, "type": "orthographic"})

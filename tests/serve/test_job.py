@@ -11,14 +11,16 @@ import trimesh
 from PIL import Image
 from skimage import data
 
-from serve.contract import Box, Manifest, Options, Progress
+from serve.contract import Box, Manifest, Options, Orthographic, Perspective, Progress
+from serve.engine import Engine
 from serve.engines import load_engine
 from serve.errors import Gen3DError
 from serve.images import Photo, read_photo
 from serve.job import run_job
 from serve.mesh.export import File, object_file
-from serve.mesh.textured import TexturedMesh
+from serve.mesh.meshes import TexturedMesh
 from serve.progress import ProgressReport
+from serve.settings import Settings
 from serve.storage import LocalFolder, MemoryFolder
 
 CUP = Box(x_min=170, y_min=12, x_max=410, y_max=240, label="cup")
@@ -34,11 +36,13 @@ def coffee() -> Photo:
 DRAFT = Options(quality="draft")
 
 
-def do(folder: Path, *boxes: Box, options: Options = DRAFT) -> tuple[Manifest, list[Progress]]:
+def do(
+    folder: Path, *boxes: Box, options: Options = DRAFT, engine: Engine | None = None
+) -> tuple[Manifest, list[Progress]]:
     seen: list[Progress] = []
     report = ProgressReport("job-1", len(boxes), LocalFolder(folder), seen.append)
     output = LocalFolder(folder / "output")
-    return run_job(load_engine("preview"), "job-1", coffee, boxes, options, output, report), seen
+    return run_job(engine or load_engine(Settings()), "job-1", coffee, boxes, options, output, report), seen
 
 
 def test_it_stores_what_the_manifest_says(tmp_path: Path, validate_glb: Callable[..., list[dict[str, Any]]]) -> None:
@@ -110,7 +114,7 @@ def test_each_object_is_stored_before_the_next_begins(tmp_path: Path) -> None:
 
     report = ProgressReport("job-1", 2, None, watch)
     output = LocalFolder(tmp_path / "output")
-    run_job(load_engine("preview"), "job-1", coffee, [CUP, CUP], Options(quality="draft"), output, report)
+    run_job(load_engine(Settings()), "job-1", coffee, [CUP, CUP], Options(quality="draft"), output, report)
     assert there == [True]
 
 
@@ -121,7 +125,7 @@ def test_a_photo_that_cannot_be_read_fails_the_job(tmp_path: Path) -> None:
         return read_photo(b"", max_pixels=10)
 
     with pytest.raises(Gen3DError) as caught:
-        run_job(load_engine("preview"), "job-1", unreadable, [CUP], Options(), MemoryFolder(), report)
+        run_job(load_engine(Settings()), "job-1", unreadable, [CUP], Options(), MemoryFolder(), report)
     assert caught.value.code == "image_empty"
     assert json.loads((tmp_path / "progress.json").read_bytes())["stage"] == "failed"
 
@@ -147,6 +151,7 @@ def test_an_object_that_cannot_be_written_as_asked_costs_the_others_nothing(
 def test_when_every_object_failed_there_is_still_a_manifest_and_pictures(tmp_path: Path) -> None:
     manifest, _ = do(tmp_path, SKY)
     assert manifest.status == "failed"
+    assert manifest.camera is None
     assert {file.name for file in (tmp_path / "output").iterdir()} == {"manifest.json", "masks.png", "preview.png"}
 
 
@@ -154,3 +159,67 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     once, _ = do(tmp_path / "a", CUP, options=Options(quality="draft", formats=("glb", "usdz", "obj", "ply", "stl")))
     again, _ = do(tmp_path / "b", CUP, options=Options(quality="draft", formats=("glb", "usdz", "obj", "ply", "stl")))
     assert [a.sha256 for a in once.objects[0].artefacts] == [b.sha256 for b in again.objects[0].artefacts]
+
+
+def test_the_manifest_has_the_camera_that_took_the_photo(tmp_path: Path, balls: Callable[..., Engine]) -> None:
+    inflated, _ = do(tmp_path / "a", CUP)
+    assert isinstance(inflated.camera, Orthographic)
+    assert (inflated.camera.width, inflated.camera.height) == pytest.approx((1, 2 / 3))
+    made, _ = do(tmp_path / "b", CUP, engine=balls())
+    assert isinstance(made.camera, Perspective)
+    assert (made.camera.yfov, made.camera.aspect_ratio) == pytest.approx((0.4, 1.5))
+
+
+def test_a_mesh_with_coloured_vertices_goes_all_the_way(
+    tmp_path: Path, balls: Callable[..., Engine], validate_glb: Callable[..., list[dict[str, Any]]]
+) -> None:
+    options = Options(formats=("glb", "obj", "stl", "ply", "usdz", "splats"))
+    manifest, _ = do(tmp_path, CUP, SKY, options=options, engine=balls())
+    made = manifest.objects[0]
+    assert made.mesh is not None
+    assert (made.mesh.texture, made.mesh.closed) == (None, True)
+    assert made.silhouette_iou is not None
+    names = [artefact.name for artefact in made.artefacts]
+    assert names == [f"object-0.{ending}" for ending in ("glb", "obj.zip", "stl", "ply", "usdz", "splats.ply")]
+    output = tmp_path / "output"
+    assert (output / "object-0.splats.ply").read_bytes() == b"ply\n"
+    validate_glb(output / "object-0.glb", output / "scene.glb")
+
+
+def test_where_splats_alone_are_asked_for_no_mesh_is_made(tmp_path: Path, balls: Callable[..., Engine]) -> None:
+    manifest, _ = do(tmp_path, CUP, options=Options(formats=("splats",), scene=False), engine=balls())
+    (made,) = manifest.objects
+    assert manifest.status == "succeeded"
+    assert (made.mesh, made.silhouette_iou) == (None, None)
+    assert made.pose is not None
+    assert manifest.camera is not None
+    assert {file.name for file in (tmp_path / "output").iterdir()} == {
+        "manifest.json", "masks.png", "preview.png", "object-0.mask.png", "object-0.splats.ply",
+    }  # fmt: skip
+
+
+def test_splats_and_a_scene_need_the_mesh_too(tmp_path: Path, balls: Callable[..., Engine]) -> None:
+    manifest, _ = do(tmp_path, CUP, options=Options(formats=("splats",)), engine=balls())
+    assert manifest.objects[0].mesh is not None
+    assert [artefact.name for artefact in manifest.objects[0].artefacts] == ["object-0.splats.ply"]
+    assert (tmp_path / "output" / "scene.glb").exists()
+
+
+def test_progress_tells_of_every_step(tmp_path: Path, balls: Callable[..., Engine]) -> None:
+    _, seen = do(tmp_path, CUP, CUP, SKY, CUP, engine=balls(steps=5, objects_at_once=2))
+    steps = [(progress.object, progress.step, progress.steps) for progress in seen if progress.step is not None]
+    assert steps == [(index, done, 5) for index in (0, 1, 3) for done in range(1, 6)]
+    percents = [progress.percent for progress in seen]
+    assert percents == sorted(percents)
+
+
+def test_what_the_reconstructor_left_out_is_not_passed_over(
+    tmp_path: Path, balls: Callable[..., Engine], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = balls()
+    without = engine.detail(Options(formats=("splats",), scene=False))
+    monkeypatch.setattr(engine, "detail", lambda _: without)
+    manifest, _ = do(tmp_path, CUP, options=Options(formats=("glb",)), engine=engine)
+    assert manifest.objects[0].error is not None
+    assert manifest.objects[0].error.code == "internal_error"
+    assert "left out what glb is made of" in caplog.text

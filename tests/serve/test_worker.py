@@ -14,11 +14,12 @@ import pytest
 from serve.engine import Engine
 from serve.engines import load_engine
 from serve.errors import Gen3DError
+from serve.settings import Settings
 from serve.worker import Worker
 
 
 def load() -> Engine:
-    return load_engine("preview")
+    return load_engine(Settings())
 
 
 def started(queue_size: int = 16) -> Worker:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serve.mesh.textured import TexturedMesh
+from serve.mesh.meshes import ColouredMesh, TexturedMesh
 
 Grid = NDArray[np.float64]
 
@@ -20,6 +20,14 @@ def mesh(request: pytest.FixtureRequest) -> TexturedMesh:
     """Each of the shapes in turn."""
     made: TexturedMesh = request.getfixturevalue(request.param)
     return made
+
+
+@pytest.fixture(scope="session")
+def coloured(torus: TexturedMesh) -> ColouredMesh:
+    """The torus with colours by vertex, all of them different: dark and bright, grey and bold."""
+    number = np.arange(len(torus.positions))
+    colours = np.stack((number % 256, number * 7 % 256, 255 - number // 3), -1).astype(np.uint8)
+    return ColouredMesh(torus.positions, torus.normals, torus.faces, colours)
 
 
 @pytest.fixture(scope="session")

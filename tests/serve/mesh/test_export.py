@@ -1,7 +1,7 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 
-from serve.contract import Format
-from serve.errors import Gen3DError
-from serve.mesh.export import object_file
+from serve.contract import MeshFormat
+from serve.mesh.export import object_file, splats_file
 from serve.mesh.gltf import object_glb
-from serve.mesh.textured import TexturedMesh
+from serve.mesh.meshes import ColouredMesh, Mesh, TexturedMesh
 
-FORMATS: tuple[Format, ...] = ("glb", "obj", "stl", "ply", "usdz")
+FORMATS: tuple[MeshFormat, ...] = ("glb", "obj", "stl", "ply", "usdz")
 Array = NDArray[Any]
 
 
-def made(mesh: TexturedMesh, format: Format) -> bytes:  # noqa: A002
+def made(mesh: Mesh, format: MeshFormat) -> bytes:  # noqa: A002
     return object_file(mesh, "object-0", format, generator="test").data
 
 
@@ -60,7 +59,7 @@ def read_by_trimesh(file: Path | bytes, file_type: str) -> Any:
     ],
 )
 def test_every_format_has_its_name_and_type(
-    format: Format,  # noqa: A002
+    format: MeshFormat,  # noqa: A002
     name: str,
     media_type: str,
     begins: bytes,
@@ -72,15 +71,14 @@ def test_every_format_has_its_name_and_type(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_same_mesh_gives_the_same_bytes(format: Format, torus: TexturedMesh) -> None:  # noqa: A002
+def test_the_same_mesh_gives_the_same_bytes(format: MeshFormat, torus: TexturedMesh) -> None:  # noqa: A002
     assert made(torus, format) == made(torus, format)
 
 
-def test_a_mesh_cannot_become_splats(cube: TexturedMesh) -> None:
-    with pytest.raises(Gen3DError, match="glb, obj, stl, ply, usdz") as error:
-        made(cube, "splats")
-    assert error.value.code == "format_unsupported"
-    assert {*FORMATS, "splats"} == set(get_args(Format))
+def test_splats_keep_their_bytes_and_have_a_name_that_is_no_meshs() -> None:
+    file = splats_file(b"ply\n...", "object-0")
+    assert (file.name, file.media_type) == ("object-0.splats.ply", "application/octet-stream")
+    assert file.data == b"ply\n..."
 
 
 def test_glb_is_the_object_alone_in_its_own_frame(cube: TexturedMesh) -> None:
@@ -214,3 +212,79 @@ def test_usdz_takes_a_name_that_is_no_identifier(cube: TexturedMesh, tmp_path: P
     path.write_bytes(object_file(cube, "0-mug", "usdz", generator="test").data)
     stage = Usd.Stage.Open(str(path))
     assert stage.GetDefaultPrim().GetDisplayName() == "0-mug"
+
+
+# Colours by vertex.
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_coloured_mesh_gives_the_same_bytes(
+    format: MeshFormat,  # noqa: A002
+    coloured: ColouredMesh,
+) -> None:
+    assert made(coloured, format) == made(coloured, format)
+
+
+def test_a_coloured_obj_reads_back_closed_with_its_colours(coloured: ColouredMesh, tmp_path: Path) -> None:
+    with zipfile.ZipFile(io.BytesIO(made(coloured, "obj"))) as archive:
+        assert archive.namelist() == ["object-0.obj"]
+        archive.extractall(tmp_path)
+    read = read_by_trimesh(tmp_path / "object-0.obj", "obj")
+    lines = [line.split() for line in (tmp_path / "object-0.obj").read_text().splitlines()]
+    points = np.array([line[1:] for line in lines if line[0] == "v"], float)
+    corners = np.array([[c.split("//") for c in line[1:]] for line in lines if line[0] == "f"], int) - 1
+    assert is_closed(points[:, :3], corners[:, :, 0])
+    np.testing.assert_array_equal(points[corners[:, :, 0], :3].astype(np.float32), coloured.positions[coloured.faces])
+    assert sum(line[0] == "vn" for line in lines) == len(coloured.normals)
+    own_corners, read_corners = coloured.faces.ravel(), read.faces.ravel()
+    np.testing.assert_allclose(
+        read.visual.vertex_colors[read_corners, :3].astype(float),
+        mean_colours(coloured)[own_corners],
+        atol=1,
+    )
+
+
+def mean_colours(mesh: ColouredMesh) -> Array:
+    """Of each vertex, the mean colour of all the vertices at its place."""
+    together = (mesh.positions[:, None] == mesh.positions).all(axis=-1)
+    return np.asarray(together @ mesh.colours.astype(float) / together.sum(axis=1)[:, None])
+
+
+def test_a_coloured_ply_reads_back_closed_with_its_colours(coloured: ColouredMesh) -> None:
+    read = read_by_trimesh(made(coloured, "ply"), "ply")
+    assert is_closed(read.vertices, read.faces)
+    np.testing.assert_array_equal(read.triangles, coloured.positions[coloured.faces])
+    colours = read.visual.vertex_colors[read.faces.ravel(), :3]
+    np.testing.assert_allclose(colours, mean_colours(coloured)[coloured.faces.ravel()], atol=0.5)
+
+
+def test_a_coloured_stl_is_the_shape_alone(coloured: ColouredMesh, torus: TexturedMesh) -> None:
+    assert made(coloured, "stl") == made(torus, "stl")
+
+
+def test_a_coloured_usdz_keeps_the_rules_and_its_surface_reads_the_colours(
+    coloured: ColouredMesh, tmp_path: Path
+) -> None:
+    path = tmp_path / "object-0.usdz"
+    path.write_bytes(made(coloured, "usdz"))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["object-0.usdc"]
+    stage = Usd.Stage.Open(str(path))
+    validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    errors = UsdValidation.ValidationContext(validators).Validate(stage)
+    assert [error.GetMessage() for error in errors] == []
+
+    (shape,) = [UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
+    np.testing.assert_array_equal(np.array(shape.GetPointsAttr().Get()), coloured.positions)
+    primvar = shape.GetDisplayColorPrimvar()
+    assert primvar.GetInterpolation() == "vertex"
+    linear = np.array(primvar.Get(), float)
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    np.testing.assert_array_equal(np.rint(255 * srgb), coloured.colours)
+
+    material, _ = UsdShade.MaterialBindingAPI(shape.GetPrim()).ComputeBoundMaterial()
+    surface, _, _ = material.ComputeSurfaceSource()
+    (source,), _ = surface.GetInput("diffuseColor").GetConnectedSources()
+    reader = UsdShade.Shader(source.source.GetPrim())
+    assert reader.GetIdAttr().Get() == "UsdPrimvarReader_float3"
+    assert reader.GetInput("varname").Get() == "displayColor"

@@ -15,7 +15,16 @@ from PIL import Image, JpegImagePlugin
 from scipy.spatial.transform import Rotation
 
 from serve.mesh.gltf import object_glb, scene_glb
-from serve.mesh.textured import PhotoCamera, PlacedMesh, Placement, TexturedMesh
+from serve.mesh.meshes import (
+    ColouredMesh,
+    OrthographicCamera,
+    PerspectiveCamera,
+    PhotoCamera,
+    PlacedMesh,
+    Placement,
+    TexturedMesh,
+)
+from serve.mesh.render import project
 
 Validate = Callable[..., list[dict[str, Any]]]
 AS_MADE = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (0.0, 0.0, 0.0))
@@ -47,7 +56,7 @@ def test_the_validator_has_nothing_to_say(mesh: TexturedMesh, validate_glb: Vali
     alone, scene = tmp_path / "alone.glb", tmp_path / "scene.glb"
     alone.write_bytes(object_glb(mesh, "object-0", generator="test"))
     placed = PlacedMesh("object-0", mesh, Placement((0.6, 0.0, 0.0, 0.8), 2.0, (1.0, -2.0, -3.0)))
-    camera = PhotoCamera((0.0, 0.0, 1.0), 4.0, 3.0)
+    camera = OrthographicCamera((0.0, 0.0, 1.0), 4.0, 3.0)
     scene.write_bytes(scene_glb([placed, replace(placed, name="object-1")], camera, generator="test"))
     for report in validate_glb(alone, scene):
         assert report["issues"]["messages"] == []
@@ -114,7 +123,7 @@ def test_what_changes_nothing_is_left_out(cube: TexturedMesh) -> None:
 
 def test_the_photo_camera_sees_what_the_photo_shows(cube: TexturedMesh) -> None:
     behind = PlacedMesh("object-0", cube, Placement((0.0, 0.0, 0.0, 1.0), 2.0, (0.0, 0.0, -7.0)))
-    glb = document(scene_glb([behind], PhotoCamera((1.0, 0.5, 3.0), 4.0, 3.0), generator="test"))
+    glb = document(scene_glb([behind], OrthographicCamera((1.0, 0.5, 3.0), 4.0, 3.0), generator="test"))
     assert glb["nodes"][1] == {"name": "photo_camera", "camera": 0, "translation": [1.0, 0.5, 3.0]}
     (camera,) = glb["cameras"]
     lens = camera["orthographic"]
@@ -124,7 +133,7 @@ def test_the_photo_camera_sees_what_the_photo_shows(cube: TexturedMesh) -> None:
 
 def test_a_camera_behind_everything_is_still_valid(cube: TexturedMesh, validate_glb: Validate, tmp_path: Path) -> None:
     path = tmp_path / "scene.glb"
-    camera = PhotoCamera((0.0, 0.0, -100.0), 4.0, 3.0)
+    camera = OrthographicCamera((0.0, 0.0, -100.0), 4.0, 3.0)
     path.write_bytes(scene_glb([PlacedMesh("object-0", cube, AS_MADE)], camera, generator="test"))
     validate_glb(path)
 
@@ -170,3 +179,96 @@ def test_no_glb_without_objects_or_with_numbers_that_are_none(cube: TexturedMesh
     nowhere = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float("nan"), 0.0, 0.0))
     with pytest.raises(ValueError, match="JSON"):
         scene_glb([PlacedMesh("object-0", cube, nowhere)], None, generator="test")
+
+
+# Colours by vertex.
+
+
+def test_the_validator_has_nothing_to_say_of_coloured_vertices(
+    coloured: ColouredMesh, cube: TexturedMesh, validate_glb: Validate, tmp_path: Path
+) -> None:
+    alone, scene = tmp_path / "alone.glb", tmp_path / "scene.glb"
+    alone.write_bytes(object_glb(coloured, "object-0", generator="test"))
+    objects = [PlacedMesh("a", coloured, AS_MADE), PlacedMesh("b", cube, AS_MADE)]
+    camera = PerspectiveCamera((0.0, 0.0, 4.0), 0.8, 1.5)
+    scene.write_bytes(scene_glb(objects, camera, generator="test"))
+    for report in validate_glb(alone, scene):
+        assert report["issues"]["messages"] == []
+
+
+def test_an_independent_reader_sees_the_same_coloured_mesh(coloured: ColouredMesh) -> None:
+    read: Any = load(object_glb(coloured, "object-0", generator="test")).geometry["object-0"]
+    np.testing.assert_array_equal(read.vertices, coloured.positions)
+    np.testing.assert_array_equal(read.faces, coloured.faces)
+    np.testing.assert_allclose(read.vertex_normals, coloured.normals, atol=1e-6)
+
+
+def test_coloured_vertices_are_linear_light_fine_enough_to_come_back_to_the_bit(coloured: ColouredMesh) -> None:
+    read: Any = load(object_glb(coloured, "object-0", generator="test")).geometry["object-0"]
+    stored = read.visual.vertex_attributes["color"]
+    assert stored.dtype == np.uint16
+    assert (stored[:, 3] == 65535).all()
+    linear = stored[:, :3] / 65535
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    np.testing.assert_array_equal(np.rint(255 * srgb), coloured.colours)
+
+
+def test_a_mesh_without_a_texture_brings_no_picture_and_no_tint(coloured: ColouredMesh) -> None:
+    told = document(object_glb(coloured, "object-0", generator="test"))
+    assert not {"images", "textures", "samplers"} & set(told)
+    assert told["materials"][0]["pbrMetallicRoughness"] == {"metallicFactor": 0.0, "roughnessFactor": 0.8}
+
+
+# Perspective cameras.
+
+
+def test_a_perspective_camera_sees_to_behind_the_farthest_object(cube: TexturedMesh) -> None:
+    behind = PlacedMesh("object-0", cube, Placement((0.0, 0.0, 0.0, 1.0), 2.0, (0.0, 0.0, -7.0)))
+    glb = document(scene_glb([behind], PerspectiveCamera((1.0, 0.5, 3.0), 0.8, 1.5), generator="test"))
+    assert glb["nodes"][1] == {"name": "photo_camera", "camera": 0, "translation": [1.0, 0.5, 3.0]}
+    (camera,) = glb["cameras"]
+    lens = camera["perspective"]
+    assert (camera["type"], lens["yfov"], lens["aspectRatio"]) == ("perspective", 0.8, 1.5)
+    assert 0 < lens["znear"] < 0.01
+    assert 11 <= lens["zfar"] < 12
+
+
+def test_a_perspective_camera_behind_everything_is_still_valid(
+    cube: TexturedMesh, validate_glb: Validate, tmp_path: Path
+) -> None:
+    path = tmp_path / "scene.glb"
+    camera = PerspectiveCamera((0.0, 0.0, -100.0), 0.8, 1.5)
+    path.write_bytes(scene_glb([PlacedMesh("object-0", cube, AS_MADE)], camera, generator="test"))
+    validate_glb(path)
+
+
+somewhere = st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.floats(-5, 5))
+cameras = st.one_of(
+    st.builds(OrthographicCamera, somewhere, st.floats(0.1, 10), st.floats(0.1, 10)),
+    st.builds(PerspectiveCamera, somewhere, st.floats(0.1, 2.5), st.floats(0.3, 3)),
+)
+
+
+@given(camera=cameras, ahead=st.floats(0.2, 30), aside=st.tuples(st.floats(-9, 9), st.floats(-9, 9)))
+@settings(deadline=None)
+def test_a_point_is_in_the_photo_where_the_cameras_matrices_put_it(
+    camera: PhotoCamera, ahead: float, aside: tuple[float, float], cube: TexturedMesh
+) -> None:
+    """The specification's projection matrices (appendix "Projection Matrices"), filled in from the file's camera."""
+    told = document(scene_glb([PlacedMesh("object-0", cube, AS_MADE)], camera, generator="test"))
+    (lens,) = (told["cameras"][0][kind] for kind in ("perspective", "orthographic") if kind in told["cameras"][0])
+    near, far = lens["znear"], lens["zfar"]
+    matrix = np.zeros((4, 4))
+    if "yfov" in lens:
+        top = np.tan(0.5 * lens["yfov"])
+        np.fill_diagonal(matrix, [1 / (lens["aspectRatio"] * top), 1 / top, (far + near) / (near - far), 0])
+        matrix[2, 3], matrix[3, 2] = 2 * far * near / (near - far), -1
+    else:
+        np.fill_diagonal(matrix, [1 / lens["xmag"], 1 / lens["ymag"], 2 / (near - far), 1])
+        matrix[2, 3] = (far + near) / (near - far)
+    position = np.array(told["nodes"][1].get("translation", [0, 0, 0]))
+    point = position + np.array([*aside, -ahead])
+    clip = matrix @ (*(point - position), 1)
+    expected = (clip[:2] / clip[3] * (1, -1) + 1) / 2 * (600, 400)
+    in_photo, _ = project(point[None], camera, (600, 400))
+    np.testing.assert_allclose(in_photo[0], expected, rtol=1e-9, atol=1e-6)

@@ -41,7 +41,7 @@ def mask(request: pytest.FixtureRequest) -> Mask:
     if request.param in _SHAPES:
         return _SHAPES[request.param]
     photo, box = _BOXES[request.param]
-    return GrabCut().on(photo())(box).mask
+    return GrabCut().on(photo(), [box])(box).mask
 
 
 @pytest.fixture

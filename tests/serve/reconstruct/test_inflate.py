@@ -9,7 +9,8 @@ from trimesh import Trimesh
 
 from serve.errors import Gen3DError
 from serve.mesh.measure import component_count, is_closed, weld
-from serve.reconstruct import Detail, Reconstruction
+from serve.mesh.meshes import TexturedMesh
+from serve.reconstruct import Detail, Fineness, Reconstruction
 from serve.reconstruct.inflate import FEWEST_FACES, MOST_FACES, Inflate, guess_depths
 from serve.segment import PixelBox, Segmentation
 
@@ -17,22 +18,32 @@ Mask = NDArray[np.bool_]
 STANDARD = Inflate.details["standard"]
 
 
-def inflate(mask: Mask, detail: Detail = STANDARD, photo_size: tuple[int, int] = (600, 600)) -> Reconstruction:
+def inflate(mask: Mask, fineness: Fineness = STANDARD, photo_size: tuple[int, int] = (600, 600)) -> Reconstruction:
     """A mask that lies in the upper left corner of a photo whose red grows to the right and green downwards."""
     width, height = photo_size
     x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
     photo = np.dstack([x, y, np.full_like(x, 60)]).astype(np.uint8)
     box = PixelBox(0, 0, mask.shape[1], mask.shape[0])
-    return Inflate().on(photo, [box])(Segmentation(box, mask, 1.0), detail, 0)
+    detail = Detail("standard", fineness.faces, fineness.texture_size, mesh=True, splats=False)
+    (made,) = Inflate().on(photo, [box], detail, 0).make([Segmentation(box, mask, 1.0)], lambda *_: None)
+    if isinstance(made, Gen3DError):
+        raise made
+    return made
+
+
+def mesh_of(made: Reconstruction) -> TexturedMesh:
+    assert isinstance(made.mesh, TexturedMesh)
+    return made.mesh
 
 
 def as_trimesh(made: Reconstruction) -> Trimesh:
-    return Trimesh(made.mesh.positions, made.mesh.faces, process=False)
+    return Trimesh(mesh_of(made).positions, mesh_of(made).faces, process=False)
 
 
 def test_the_body_is_closed_and_faces_outward(mask: Mask) -> None:
     made = inflate(mask)
-    welded = weld(made.mesh.positions, made.mesh.faces)
+    mesh = mesh_of(made)
+    welded = weld(mesh.positions, mesh.faces)
     assert is_closed(welded)
     body = as_trimesh(made)
     assert body.is_watertight
@@ -40,16 +51,16 @@ def test_the_body_is_closed_and_faces_outward(mask: Mask) -> None:
     assert body.volume > 0
     # At rest in single precision too: no triangle has shrunk to a line.
     assert body.area_faces.min() > 0
-    assert np.abs(np.linalg.norm(made.mesh.normals, axis=1) - 1).max() < 1e-5
-    facing = np.einsum("fi,fi->f", body.face_normals, made.mesh.normals[made.mesh.faces].mean(axis=1))
+    assert np.abs(np.linalg.norm(mesh.normals, axis=1) - 1).max() < 1e-5
+    facing = np.einsum("fi,fi->f", body.face_normals, mesh.normals[mesh.faces].mean(axis=1))
     assert np.mean(facing > 0) > 0.99
 
 
 @pytest.mark.parametrize("faces", [FEWEST_FACES, 20_000, MOST_FACES])
 def test_it_has_about_as_many_faces_as_wished(shape: Callable[[str], Mask], faces: int) -> None:
     for name in ("disc", "bar", "ring", "star"):
-        made = inflate(shape(name), Detail(faces, 512))
-        assert len(made.mesh.faces) == pytest.approx(faces, rel=0.08)
+        made = inflate(shape(name), Fineness(faces, 512))
+        assert len(mesh_of(made).faces) == pytest.approx(faces, rel=0.08)
         assert made.warnings == ()
 
 
@@ -57,14 +68,14 @@ def test_it_has_about_as_many_faces_as_wished(shape: Callable[[str], Mask], face
 def test_faces_beyond_what_it_makes_are_clipped_with_a_warning(
     shape: Callable[[str], Mask], faces: int, becomes: int
 ) -> None:
-    made = inflate(shape("disc"), Detail(faces, 512))
-    assert len(made.mesh.faces) == pytest.approx(becomes, rel=0.08)
+    made = inflate(shape("disc"), Fineness(faces, 512))
+    assert len(mesh_of(made).faces) == pytest.approx(becomes, rel=0.08)
     assert [warning.code for warning in made.warnings] == ["faces_clipped"]
 
 
 def test_thin_parts_that_take_more_faces_than_wished_are_remarked_on(shape: Callable[[str], Mask]) -> None:
-    made = inflate(shape("wires"), Detail(FEWEST_FACES, 512))
-    assert len(made.mesh.faces) > 1.15 * FEWEST_FACES
+    made = inflate(shape("wires"), Fineness(FEWEST_FACES, 512))
+    assert len(mesh_of(made).faces) > 1.15 * FEWEST_FACES
     assert [warning.code for warning in made.warnings] == ["faces_exceeded"]
 
 
@@ -72,12 +83,12 @@ def test_holes_stay_holes_and_pieces_stay_pieces(shape: Callable[[str], Mask]) -
     ring = as_trimesh(inflate(shape("ring")))
     assert ring.euler_number == 0, "a ring is a torus"
     assert as_trimesh(inflate(shape("disc"))).euler_number == 2
-    pieces = inflate(shape("two pieces")).mesh
+    pieces = mesh_of(inflate(shape("two pieces")))
     assert component_count(weld(pieces.positions, pieces.faces)) == 2
 
 
 def test_front_and_back_mirror_each_other(shape: Callable[[str], Mask]) -> None:
-    positions = inflate(shape("star")).mesh.positions
+    positions = mesh_of(inflate(shape("star"))).positions
     front = positions[positions[:, 2] > 0]
     back = positions[positions[:, 2] < 0] * (1, 1, -1)
     assert np.array_equal(np.unique(front, axis=0), np.unique(back, axis=0))
@@ -88,7 +99,7 @@ def test_units_axes_and_origin(shape: Callable[[str], Mask]) -> None:
     mask = np.zeros((100, 300), dtype=bool)
     mask[20:60, 100:200] = True  # 100 × 40 pixels, the middle at (150, 40)
     made = inflate(mask, photo_size=(1000, 500))
-    low, high = made.mesh.positions.min(axis=0), made.mesh.positions.max(axis=0)
+    low, high = mesh_of(made).positions.min(axis=0), mesh_of(made).positions.max(axis=0)
     assert (high - low)[:2] == pytest.approx((0.1, 0.04), abs=1e-3)
     assert low + high == pytest.approx((0, 0, 0), abs=1e-6)
     assert made.placement.translation == pytest.approx(((150 - 500) / 1000, (250 - 40) / 1000, 0), abs=1e-3)
@@ -99,7 +110,7 @@ def test_each_point_wears_the_colour_it_has_in_the_photo(shape: Callable[[str], 
     """Red grows to the right and green downwards in the photo, so along x and against y on the mesh."""
     from serve.mesh.sample import sample_texture
 
-    mesh = inflate(shape("disc")).mesh
+    mesh = mesh_of(inflate(shape("disc")))
     colours = sample_texture(mesh.texture, mesh.uvs)
     inner = np.hypot(*mesh.positions[:, :2].T) < 0.13
     expected_red = (mesh.positions[inner, 0] * 600 + 120) / 600 * 255
@@ -109,8 +120,8 @@ def test_each_point_wears_the_colour_it_has_in_the_photo(shape: Callable[[str], 
 
 
 def test_the_texture_is_never_larger_than_asked_nor_than_the_photo(shape: Callable[[str], Mask]) -> None:
-    assert max(inflate(shape("disc"), Detail(5_000, 64)).mesh.texture.shape) == 64
-    assert max(inflate(shape("disc"), Detail(5_000, 8192)).mesh.texture.shape) <= 240
+    assert max(mesh_of(inflate(shape("disc"), Fineness(5_000, 64))).texture.shape) == 64
+    assert max(mesh_of(inflate(shape("disc"), Fineness(5_000, 8192))).texture.shape) <= 240
 
 
 def test_a_mask_of_hairs_is_refused() -> None:

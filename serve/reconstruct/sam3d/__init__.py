@@ -1,0 +1,1 @@
+"""SAM 3D Objects, the genuine network, as a reconstructor. Needs torch and Meta's source; see `upstream`."""

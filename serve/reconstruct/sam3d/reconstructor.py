@@ -1,0 +1,270 @@
+"""SAM 3D Objects as a `Reconstructor`. Knows the order of the work; what is done in each step, its neighbours know."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model_loader.locate import Bundle
+from serve.contract import Format, Quality, Warned
+from serve.errors import Gen3DError
+from serve.mesh.meshes import PerspectiveCamera
+from serve.reconstruct import Detail, Fineness, Reconstruction
+from serve.reconstruct.sam3d.build import build_pipeline, same_preprocessing
+from serve.reconstruct.sam3d.frames import coloured_mesh, placement, splats_ply
+from serve.reconstruct.sam3d.prepare import PreparedPhoto
+from serve.reconstruct.sam3d.residence import Residence, Vram, broken
+from serve.reconstruct.sam3d.reuse import Reuse
+from serve.reconstruct.sam3d.stages import Prepared, Sampling, Stages, Structure
+from serve.segment import PixelBox, Segmentation
+
+log = logging.getLogger(__name__)
+
+_DRAFT_STRUCTURE_STEPS: Final = 4  # what the distilled structure stage was made for
+_AS_DECODED: Final = Fineness(faces=1_000_000, texture_size=8192)  # the contract's greatest: neither is reduced to
+
+
+class Sam3d:
+    """The network, loaded once.
+
+    Args:
+        bundle: See `model_loader.locate`.
+        device: Where inference runs; see `open_device`.
+        vram: See `Residence`.
+        objects_at_once: How many objects go through the generators together.
+        longest_side: The working photo's longer side at most, in pixels.
+
+    Raises:
+        Gen3DError: See `build_pipeline`.
+    """
+
+    name = "sam-3d-objects"
+    units = "the unit of MoGe's depth: true in proportion within a scene, not metres"
+    formats: tuple[Format, ...] = ("glb", "obj", "stl", "ply", "usdz", "splats")
+    # The mesh leaves as fine as it is decoded, coloured by its vertices.
+    details: Mapping[Quality, Fineness] = dict.fromkeys(("draft", "standard", "high"), _AS_DECODED)
+
+    def __init__(
+        self, bundle: Bundle, device: torch.device, *, vram: Vram, objects_at_once: int, longest_side: int
+    ) -> None:
+        self.objects_at_once = objects_at_once
+        self._device, self._longest_side = device, longest_side
+        self._pipeline = pipeline = build_pipeline(bundle, device)
+        self._alike = same_preprocessing(bundle)
+        self._reuse = Reuse()
+        embedders = pipeline.condition_embedders
+        for embedder in embedders.values():
+            _look_once(embedder, self._reuse)
+        self._stages = Stages(pipeline, device)
+        models = pipeline.models
+        modules = {
+            "depth": [pipeline.depth_model.model],
+            "structure": [embedders["ss_condition_embedder"], models["ss_generator"], models["ss_decoder"]],
+            "latents": [embedders["slat_condition_embedder"], models["slat_generator"]],
+            "mesh": [models["slat_decoder_mesh"]],
+            "splats": [models["slat_decoder_gs"]],
+        }
+        pipeline.depth_model.device = device
+        self._residence = Residence(device, modules, vram)
+
+    def sampling(self, quality: Quality) -> Sampling:
+        """The steps of a quality: `standard` is as released, `high` twice that.
+
+        `draft` has the distilled structure stage, with the few steps it needs; the second stage has no distilled form
+        worth the name (upstream's merely drops the guidance), so it takes half its steps.
+        """
+        structure, latent = self._pipeline.ss_inference_steps, self._pipeline.slat_inference_steps
+        match quality:
+            case "draft":
+                return Sampling(_DRAFT_STRUCTURE_STEPS, max(1, latent // 2), distilled=True)
+            case "standard":
+                return Sampling(structure, latent, distilled=False)
+            case "high":
+                return Sampling(2 * structure, 2 * latent, distilled=False)
+
+    def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox], detail: Detail, seed: int) -> "_Photo":  # noqa: ARG002
+        """See `Reconstructor.on`."""
+        with torch.inference_mode(), self._residence.stage("depth"):
+            photo = PreparedPhoto(
+                self._pipeline,
+                self._reuse,
+                pixels,
+                longest_side=self._longest_side,
+                alike=self._alike,
+                device=self._device,
+            )
+        return _Photo(self, photo, detail, seed)
+
+    def prepare(self, photo: PreparedPhoto, mask: Segmentation) -> tuple[Prepared, Prepared]:
+        """See `PreparedPhoto.prepare`."""
+        with torch.inference_mode():
+            return photo.prepare(mask)
+
+    def sample(
+        self, objects: Sequence[tuple[Prepared, Prepared]], seed: int, sampling: Sampling, tick: Callable[[], None]
+    ) -> list[tuple[Structure, Any] | Gen3DError]:
+        """Each object's structure and latents, in order. A seed gives the same object whatever else is in the list."""
+        noises = [torch.Generator(self._device).manual_seed(seed) for _ in objects]
+        self._reuse.begin_objects()
+        with torch.inference_mode():
+            with self._residence.stage("structure"):
+                found = self._stages.structures([first for first, _ in objects], noises, sampling, tick)
+            good = [index for index, structure in enumerate(found) if isinstance(structure, Structure)]
+            structures = [structure for structure in found if isinstance(structure, Structure)]
+            latents: list[Any] = []
+            if good:
+                with self._residence.stage("latents"):
+                    seconds = [objects[index][1] for index in good]
+                    latents = self._stages.latents(
+                        seconds, structures, [noises[index] for index in good], sampling, tick
+                    )
+        made = zip(structures, latents, strict=True)
+        return [outcome if isinstance(outcome, Gen3DError) else next(made) for outcome in found]
+
+    def decode(self, structure: Structure, latents: Any, detail: Detail) -> Reconstruction | Gen3DError:
+        """What was asked for of one object, in glTF's frames."""
+        mesh = splats = None
+        with torch.inference_mode():
+            if detail.mesh:
+                with self._residence.stage("mesh"):
+                    decoded = self._stages.mesh(latents)
+                vertices, colours = _array(decoded.vertices), _array(decoded.vertex_attrs[:, :3])
+                if not len(vertices) or not len(decoded.faces):
+                    return _failed("found no surface on the object")
+                if not np.isfinite(vertices).all() or not np.isfinite(colours).all():
+                    return _failed("gave numbers that are not finite")
+                mesh = coloured_mesh(vertices, decoded.faces.cpu().numpy(), colours)
+            if detail.splats:
+                with self._residence.stage("splats"):
+                    gaussians = self._stages.gaussians(latents)
+                if not bool(gaussians.get_xyz.isfinite().all()):
+                    return _failed("gave numbers that are not finite")
+                splats = splats_ply(gaussians)
+            place = placement(
+                _array(structure.rotation[0]), _array(structure.translation[0]), float(structure.scale[0, 0])
+            )
+        if not np.isfinite([place.scale, *place.translation, *place.rotation]).all() or place.scale <= 0:
+            return _failed("gave the object no place")
+        warnings = (
+            () if (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size) else _FIXED
+        )
+        return Reconstruction(mesh, splats, place, depth_is_guess=False, warnings=warnings)
+
+    def economise(self) -> bool:
+        """See `Residence.economise`."""
+        return self._residence.economise()
+
+
+def _look_once(embedder: Any, reuse: Reuse) -> None:
+    """Each DINOv2 backbone looks at a picture once, whichever box or stage shows it."""
+    for dino, _ in embedder.embedder_list:
+        if not hasattr(dino, "backbone"):
+            continue
+        preparing = dino._preprocess_input
+        dino._preprocess_input = reuse.once(preparing, ("dinov2 input", dino.resize_input_size, dino.normalize_images))
+        if "forward_features" not in vars(dino.backbone):  # a shared backbone is there twice
+            dino.backbone.forward_features = reuse.once(dino.backbone.forward_features, id(dino.backbone))
+
+
+class _Photo:
+    """The objects of one photo; see `PhotoReconstructor`."""
+
+    def __init__(self, network: Sam3d, photo: PreparedPhoto, detail: Detail, seed: int) -> None:
+        self._network, self._photo, self._detail, self._seed = network, photo, detail, seed
+        self._sampling = network.sampling(detail.quality)
+
+    @property
+    def camera(self) -> PerspectiveCamera:
+        return self._photo.camera
+
+    def make(
+        self, masks: Sequence[Segmentation], step: Callable[[int, int, int], None]
+    ) -> Iterator[Reconstruction | Gen3DError]:
+        """See `PhotoReconstructor.make`."""
+        waiting, at_once = list(range(len(masks))), len(masks)
+        warnings: tuple[Warned, ...] = ()
+        while waiting:
+            group = waiting[:at_once]
+            try:
+                for index, outcome in self._make({index: masks[index] for index in group}, step):
+                    waiting.remove(index)
+                    yield _warned(outcome, warnings)
+            except torch.OutOfMemoryError:
+                refused = bool(warnings) or not (at_once > 1 or self._network.economise())
+                at_once, warnings = 1, _SHORT_OF_MEMORY
+                log.warning("out of GPU memory on objects %s", group)
+                if refused:
+                    waiting.pop(0)
+                    yield _too_large()
+            except RuntimeError as error:
+                if lost := broken(error):
+                    raise lost from error
+                raise
+
+    def _make(
+        self, masks: Mapping[int, Segmentation], step: Callable[[int, int, int], None]
+    ) -> Iterator[tuple[int, Reconstruction | Gen3DError]]:
+        prepared: dict[int, tuple[Prepared, Prepared]] = {}
+        for index, mask in masks.items():
+            try:
+                prepared[index] = self._network.prepare(self._photo, mask)
+            except Gen3DError as refusal:
+                yield index, refusal
+        if not prepared:
+            return
+        in_all = self._sampling.structure_steps + self._sampling.latent_steps + 1  # and decoding
+        done = 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            for index in prepared:
+                step(index, done, in_all)
+
+        sampled = self._network.sample(list(prepared.values()), self._seed, self._sampling, tick)
+        for index, outcome in zip(prepared, sampled, strict=True):
+            if isinstance(outcome, Gen3DError):
+                yield index, outcome
+            else:
+                made = self._network.decode(*outcome, self._detail)
+                step(index, in_all, in_all)
+                yield index, made
+
+
+_FIXED: Final = (
+    Warned(
+        code="detail_ignored",
+        message="This engine's meshes are as fine as the network makes them and coloured by their vertices: faces and"
+        " texture_size change nothing.",
+    ),
+)
+_SHORT_OF_MEMORY: Final = (
+    Warned(
+        code="gpu_memory_short",
+        message="The GPU's memory did not suffice at first; the object was made again with less in it at a time.",
+    ),
+)
+
+
+def _warned(outcome: Reconstruction | Gen3DError, warnings: tuple[Warned, ...]) -> Reconstruction | Gen3DError:
+    if isinstance(outcome, Gen3DError) or not warnings:
+        return outcome
+    return replace(outcome, warnings=(*outcome.warnings, *warnings))
+
+
+def _too_large() -> Gen3DError:
+    message = "The GPU's memory does not suffice for the object, even with one stage of the network in it at a time."
+    return Gen3DError("out_of_memory", message)
+
+
+def _failed(what: str) -> Gen3DError:
+    return Gen3DError("reconstruction_failed", f"The network {what}: another seed, or a closer box, may help.")
+
+
+def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = tensor.double().cpu().numpy()
+    return array

@@ -1,0 +1,142 @@
+"""Which networks are on the GPU when, and what its errors mean. Knows not what the networks do."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+
+from serve.errors import EngineBrokenError, Gen3DError
+
+Vram = Literal["auto", "resident", "staged"]
+_ENOUGH_FOR_ALL = 32e9  # bytes; the networks take 13 in float32, and the stages' working memory comes on top
+
+
+class Residence:
+    """Moves the networks of each stage to the device when the stage begins.
+
+    Resident, they stay there. Staged, they leave when another stage begins: their tensors on the CPU, memory-mapped
+    where a file holds them so, are kept, so that leaving costs nothing.
+
+    Args:
+        device: Where inference runs; on the CPU there is nothing to move.
+        stages: The modules of each stage; one may be in several.
+        vram: `auto` is staged where the GPU has less than 32 GB.
+    """
+
+    def __init__(self, device: torch.device, stages: Mapping[str, Sequence[Any]], vram: Vram) -> None:
+        self._device, self._stages = device, stages
+        self._moves = device.type != "cpu"
+        self.staged = self._moves and (vram == "staged" or (vram == "auto" and _is_small(device)))
+        modules = {id(module): module for members in stages.values() for module in members}
+        self._at_home = {key: list(_tensors(module)) for key, module in modules.items()}
+        self._present: set[int] = set()
+        if self._moves and not self.staged:
+            for key in modules:
+                self._bring(key)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Within, the networks of the stage are on the device."""
+        if self._moves:
+            wanted = {id(module) for module in self._stages[name]}
+            if self.staged:
+                self._send_home(keep=wanted)
+            for key in wanted:
+                self._bring(key)
+        yield
+
+    def economise(self) -> bool:
+        """After an out-of-memory error: from now on staged. False where it was so already."""
+        if self.staged or not self._moves:
+            return False
+        self.staged = True
+        self._send_home(keep=set())
+        return True
+
+    def _bring(self, key: int) -> None:
+        if key in self._present:
+            return
+        with torch.inference_mode(False):
+            for holder, at_home in self._at_home[key]:
+                moved = at_home.detach().to(self._device)
+                parameter = isinstance(at_home, torch.nn.Parameter)
+                holder.set(torch.nn.Parameter(moved, requires_grad=False) if parameter else moved)
+        self._present.add(key)
+
+    def _send_home(self, keep: set[int]) -> None:
+        with torch.inference_mode(False):
+            for gone in self._present - keep:
+                for holder, at_home in self._at_home[gone]:
+                    holder.set(at_home)
+        self._present &= keep
+        torch.cuda.empty_cache()
+
+
+class _Held:
+    """A tensor's place: a parameter or buffer of a module, or a plain attribute, which `Module.to` would miss."""
+
+    def __init__(self, owner: dict[str, Any], name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def set(self, tensor: torch.Tensor) -> None:
+        self._owner[self._name] = tensor
+
+
+def _tensors(root: Any) -> Iterator[tuple[_Held, torch.Tensor]]:
+    """Every tensor that a module holds, however deep, and where."""
+    seen: set[int] = set()
+
+    def walk(item: Any) -> Iterator[tuple[_Held, torch.Tensor]]:
+        if id(item) in seen or not (hasattr(item, "__dict__") or isinstance(item, dict)):
+            return
+        seen.add(id(item))
+        owner: dict[str, Any] = item if isinstance(item, dict) else vars(item)
+        for name, value in list(owner.items()):
+            if isinstance(value, torch.Tensor):
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    yield _Held(owner, name), value
+            elif isinstance(value, dict) or _is_upstream(value):
+                yield from walk(value)
+
+    yield from walk(root)
+
+
+def _is_upstream(value: object) -> bool:
+    return isinstance(value, torch.nn.Module) or type(value).__module__.startswith("sam3d_objects.")
+
+
+def _is_small(device: torch.device) -> bool:
+    return bool(torch.cuda.get_device_properties(device).total_memory < _ENOUGH_FOR_ALL)
+
+
+def open_device(name: Literal["cuda", "cpu"]) -> torch.device:
+    """The device to run on, found to be there.
+
+    Raises:
+        Gen3DError: `no_gpu`, with what PyTorch says of the driver.
+    """
+    if name == "cpu":
+        torch.set_num_threads(1)  # spconv's CPU path races with more: the number of vertices then varies
+        return torch.device("cpu")
+    if torch.version.cuda is None:
+        raise Gen3DError("no_gpu", "This PyTorch was built without CUDA: use the image sam3d, or set GEN3D_DEVICE=cpu.")
+    try:
+        torch.cuda.init()
+        device = torch.device("cuda", torch.cuda.current_device())
+        torch.zeros(1, device=device)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        advice = "start the container with --gpus all, on a machine whose NVIDIA driver is recent enough"
+        message = f"No usable GPU ({reason}); {advice}, or set GEN3D_DEVICE=cpu to run on the CPU, very slowly."
+        raise Gen3DError("no_gpu", message) from None
+    return device
+
+
+def broken(error: Exception) -> EngineBrokenError | None:
+    """What a CUDA error means for the process: after one, its context answers nothing any more."""
+    lost = type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+    if isinstance(error, torch.OutOfMemoryError) or not lost:
+        return None
+    return EngineBrokenError(f"The GPU failed: {str(error).partition(chr(10))[0]}")
