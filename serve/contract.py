@@ -200,6 +200,9 @@ class ObjectResult(_Closed):
     silhouette_iou: float | None = Field(
         None, ge=0, le=1, description="The mesh's silhouette from the photo's camera against the mask; as `mesh`."
     )
+    mask_coverage: float | None = Field(
+        None, ge=0, le=1, description="The share of the mask that the mesh's silhouette covers; as `mesh`."
+    )
     seconds: float = Field(ge=0)
     warnings: tuple[Warned, ...] = ()
     error: ErrorDetail | None = None

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,13 @@ log = logging.getLogger(__name__)
 Watch = Callable[[Stage, int, tuple[int, int] | None], None]
 
 
+class Agreement(NamedTuple):
+    """How far a silhouette and a mask agree: intersection over union, and the share of the mask that is covered."""
+
+    iou: float
+    coverage: float
+
+
 @dataclass(frozen=True)
 class Made:
     """An object that succeeded.
@@ -37,8 +44,7 @@ class Made:
     Attributes:
         index: The place of its box in the request.
         camera: The photo's camera, in the scene.
-        silhouette_iou: Intersection over union of the mesh's silhouette, from the photo's camera, and the mask; None
-            where there is no mesh.
+        agreement: Of the mesh's silhouette, from the photo's camera, with the mask; None where there is no mesh.
         seconds: By stage. Of what objects made at once share, the first bears the most.
     """
 
@@ -46,7 +52,7 @@ class Made:
     segmentation: Segmentation
     reconstruction: Reconstruction
     camera: PhotoCamera
-    silhouette_iou: float | None
+    agreement: Agreement | None
     warnings: tuple[Warned, ...]
     seconds: dict[Stage, float]
 
@@ -67,6 +73,8 @@ class Engine:
         name: What `GEN3D_ENGINE` calls it.
         preview: Whether the shapes are previews rather than reconstructions.
         weights: The revision of the weights, None where there are none.
+        diagnose: What an unexpected exception means, where the engine knows: the error of the object that met it, or an
+            `EngineBrokenError`.
     """
 
     def __init__(
@@ -77,12 +85,14 @@ class Engine:
         *,
         preview: bool,
         weights: str | None,
+        diagnose: Callable[[Exception], Gen3DError | None] = lambda _: None,
     ) -> None:
         self.name = name
         self.segmenter = segmenter
         self.reconstructor = reconstructor
         self.preview = preview
         self.weights = weights
+        self.diagnose = diagnose
 
     def detail(self, options: Options) -> Detail:
         """How fine the meshes of a request are to be.
@@ -147,11 +157,40 @@ class _PhotoJob:
 
     @cached_property
     def _to_mask(self) -> Callable[[PixelBox], Segmentation]:
-        return self._engine.segmenter.on(self._pixels, self._usable)
+        return self._shared(self._engine.segmenter.on, self._pixels, self._usable)
 
     @cached_property
     def _reconstructor(self) -> PhotoReconstructor:
-        return self._engine.reconstructor.on(self._pixels, self._usable, self._detail, self._seed)
+        return self._shared(self._engine.reconstructor.on, self._pixels, self._usable, self._detail, self._seed)
+
+    def _shared(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """What the work for all objects returns; its errors are those of the whole job."""
+        try:
+            return work(*arguments)
+        except Gen3DError:
+            raise
+        except Exception as error:
+            if meant := self._engine.diagnose(error):
+                raise meant from error
+            raise
+
+    def _attempt(self, index: int, work: Callable[..., Result], *arguments: Any) -> Result | Gen3DError:
+        """What the work for one object returns, or why this object, and no other, has failed."""
+        try:
+            return work(*arguments)
+        except (EngineBrokenError, StoppedError):
+            raise
+        except Gen3DError as refusal:
+            return refusal
+        except Exception as error:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
+            return self._failure(index, error)
+
+    def _failure(self, index: int, error: Exception) -> Gen3DError:
+        """What an unexpected exception means for an object; to be called in its handler."""
+        meant = self._engine.diagnose(error)
+        if isinstance(meant, EngineBrokenError):
+            raise meant from error
+        return meant or logged_defect(index)
 
     def find(self, index: int) -> "_Masked | Missed":
         """The mask of one object."""
@@ -163,7 +202,7 @@ class _PhotoJob:
             warnings = (*warnings, Warned(code="box_repeated", message=message))
         stopwatch = _Stopwatch(index, self._watch)
         stopwatch.begin("segment")
-        found = _attempt(index, self._to_mask, box)
+        found = self._attempt(index, self._to_mask, box)
         seconds = stopwatch.stop()
         if isinstance(found, Gen3DError):
             return Missed(index, found, seconds)
@@ -181,7 +220,7 @@ class _PhotoJob:
             agreement = None
             if isinstance(made, Reconstruction) and made.mesh is not None:
                 member.stopwatch.begin("finish")
-                agreement = _attempt(member.index, self._silhouette_iou, member.segmentation, made.mesh, made.placement)
+                agreement = self._attempt(member.index, self._agree, member.segmentation, made.mesh, made.placement)
             seconds = member.stopwatch.stop()
             if isinstance(made, Gen3DError):
                 yield Missed(member.index, made, seconds)
@@ -211,10 +250,10 @@ class _PhotoJob:
             raise
         except Gen3DError as refusal:
             yield from [refusal] * owed
-        except Exception:  # noqa: BLE001 - one group's defect must not cost the others; it is logged in full
-            yield from [logged_defect(masked[-owed].index)] * owed
+        except Exception as error:  # noqa: BLE001 - one group's defect must not cost the others; it is logged in full
+            yield from [self._failure(masked[-owed].index, error)] * owed
 
-    def _silhouette_iou(self, found: Segmentation, mesh: Mesh, placement: Placement) -> float:
+    def _agree(self, found: Segmentation, mesh: Mesh, placement: Placement) -> Agreement:
         """How well the mesh, seen from the photo's camera, covers the mask it was made from."""
         mask = found.mask
         width, height = size_within(mask.shape[1], mask.shape[0], _CHECK_SIDE)
@@ -222,8 +261,8 @@ class _PhotoJob:
         placed = PlacedMesh("", mesh, placement)
         seen = silhouette(placed, self._reconstructor.camera, photo_size, found.box, (width, height))
         mask = resize_mask(mask, width, height)
-        either = int(np.count_nonzero(seen | mask))
-        return int(np.count_nonzero(seen & mask)) / max(1, either)
+        both, either, own = (int(np.count_nonzero(each)) for each in (seen & mask, seen | mask, mask))
+        return Agreement(iou=both / max(1, either), coverage=both / max(1, own))
 
 
 @dataclass(frozen=True)
@@ -234,18 +273,6 @@ class _Masked:
     segmentation: Segmentation
     warnings: tuple[Warned, ...]
     stopwatch: "_Stopwatch"
-
-
-def _attempt(index: int, work: Callable[..., Result], *arguments: Any) -> Result | Gen3DError:
-    """What the work returns, or why this object, and no other, has failed."""
-    try:
-        return work(*arguments)
-    except (EngineBrokenError, StoppedError):
-        raise
-    except Gen3DError as refusal:
-        return refusal
-    except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
-        return logged_defect(index)
 
 
 def logged_defect(index: int) -> Gen3DError:
@@ -282,12 +309,12 @@ def _try_place(box: Box, width: int, height: int) -> tuple[PixelBox | Gen3DError
         return error, ()
 
 
-def _doubts(segmentation: Segmentation, agreement: float | None) -> list[Warned]:
+def _doubts(segmentation: Segmentation, agreement: Agreement | None) -> list[Warned]:
     """What a person should look at before trusting an object.
 
     Args:
-        agreement: The silhouette's IoU where it ought to be high: of a preview, which has the mask's outline. A
-            reconstruction goes on behind what hides a part of it.
+        agreement: Where it ought to be good: of a preview, which has the mask's outline. A reconstruction goes on
+            behind what hides a part of it.
     """
     fill, sure = float(segmentation.mask.mean()), segmentation.confidence
     doubts = {}
@@ -303,8 +330,9 @@ def _doubts(segmentation: Segmentation, agreement: float | None) -> list[Warned]
         doubts["mask_unsure"] = (
             f"The mask's confidence is {sure:.2f}: look at masks.png, and draw another box if it is wrong."
         )
-    if agreement is not None and agreement < _ALIKE:
+    if agreement is not None and agreement.iou < _ALIKE:
         doubts["silhouette_differs"] = (
-            f"The mesh covers the mask with an IoU of {agreement:.2f} only: the object may be too small in the photo."
+            f"The mesh covers the mask with an IoU of {agreement.iou:.2f} only: the object may be too small in the"
+            " photo."
         )
     return [Warned(code=code, message=message) for code, message in doubts.items()]

@@ -34,7 +34,7 @@ def _load_sam3d(settings: Settings) -> Engine:
 
         declare_torchvision_operators()
         from serve.reconstruct.sam3d.reconstructor import Sam3d
-        from serve.reconstruct.sam3d.residence import open_device
+        from serve.reconstruct.sam3d.residence import diagnose, open_device
         from serve.segment.sam import load_sam
     except ModuleNotFoundError as error:
         message = (
@@ -51,4 +51,4 @@ def _load_sam3d(settings: Settings) -> Engine:
         objects_at_once=settings.objects_at_once,
         longest_side=settings.working_side,
     )
-    return Engine("sam3d", segmenter, reconstructor, preview=False, weights=bundle.revision)
+    return Engine("sam3d", segmenter, reconstructor, preview=False, weights=bundle.revision, diagnose=diagnose)

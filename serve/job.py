@@ -88,6 +88,7 @@ def run_job(
     """
     try:
         engine.detail(options)
+        report.expect(preview=engine.preview)
         report.tell("decode")
         began = time.perf_counter()
         photo = read()
@@ -157,7 +158,8 @@ def _keep_object(
             depth_is_guess=made.reconstruction.depth_is_guess,
         ),
         mesh=None if mesh is None else _stats(mesh),
-        silhouette_iou=None if made.silhouette_iou is None else round(made.silhouette_iou, 4),
+        silhouette_iou=None if made.agreement is None else round(made.agreement.iou, 4),
+        mask_coverage=None if made.agreement is None else round(made.agreement.coverage, 4),
         seconds=sum(made.seconds.values()),
         warnings=made.warnings,
     )

@@ -12,12 +12,21 @@ from serve.storage import Folder
 
 PROGRESS = "progress.json"
 
-# From where to where in an object's share of the work each stage goes, on the preview engine.
-_SHARE: dict[Stage, tuple[float, float]] = {
+_Shares = dict[Stage, tuple[float, float]]
+
+# From where to where in an object's share of the work each stage goes. The preview's stages take about as long as each
+# other; a network's sampling takes far longer than all the rest.
+_PREVIEW: _Shares = {
     "segment": (0.0, 0.25),
     "reconstruct": (0.25, 0.5),
     "finish": (0.5, 0.6),
     "store": (0.6, 1.0),
+}
+_NETWORK: _Shares = {
+    "segment": (0.0, 0.05),
+    "reconstruct": (0.05, 0.9),
+    "finish": (0.9, 0.92),
+    "store": (0.92, 1.0),
 }
 _DECODED, _MADE = 5.0, 95.0  # percent
 _STORE_SECONDS = 1.0  # at least, between two steps that are stored: on S3 each is a request
@@ -36,11 +45,16 @@ class ProgressReport:
         watch: Callable[[Progress], None] | None = None,
     ) -> None:
         self._job_id, self._objects, self._folder, self._watch = job_id, objects, folder, watch
+        self._stages = _PREVIEW
         self._started_at = datetime.now(UTC)
         self._shares = [0.0] * objects  # of each object's work, how much is done
         self._storing: int | None = None
         self._since: dict[int | None, tuple[Stage, datetime]] = {}
         self._stored_at: float | None = None
+
+    def expect(self, *, preview: bool) -> None:
+        """Says whose pace the percentages follow: a preview's, or else a network's."""
+        self._stages = _PREVIEW if preview else _NETWORK
 
     def tell(self, stage: Stage, index: int | None = None, steps: tuple[int, int] | None = None) -> None:
         """A stage begins, of the object `index` or of the job as a whole; or some of its steps are done.
@@ -100,7 +114,7 @@ class ProgressReport:
         if index is None:
             return 0.0 if stage in ("decode", "failed") else _MADE
         done, of = steps or (0, 1)
-        begin, end = _SHARE[stage]
+        begin, end = self._stages[stage]
         # Of objects made at once, each takes its steps before its stage is announced.
         self._shares[index] = max(self._shares[index], begin + (end - begin) * done / of)
         if stage == "store":

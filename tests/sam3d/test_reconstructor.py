@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from model_loader.locate import Bundle
-from serve.errors import EngineBrokenError, Gen3DError, StoppedError
+from serve.errors import Gen3DError, StoppedError
 from serve.mesh.meshes import ColouredMesh
 from serve.reconstruct import Detail, Reconstruction
 from serve.reconstruct.sam3d import guidance
@@ -416,15 +416,6 @@ def test_short_of_memory_twice_the_object_fails_and_the_next_has_its_chance(
     running_out(2, monkeypatch, network)
     monkeypatch.setattr(network, "economise", lambda: True)
     assert codes(make(network, photo, BOXES[:2])) == ["out_of_memory", "made"]
-
-
-def test_a_cuda_error_ends_the_engine(network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(*_: Any) -> None:
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-    monkeypatch.setattr(network, "sample", lost)
-    with pytest.raises(EngineBrokenError, match="illegal memory access"):
-        make(network, photo, BOXES[:1])
 
 
 @pytest.mark.usefixtures("offline")

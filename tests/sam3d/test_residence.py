@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from serve.errors import EngineBrokenError, Gen3DError
-from serve.reconstruct.sam3d.residence import Residence, broken, open_device
+from serve.reconstruct.sam3d.residence import Residence, diagnose, open_device
 from serve.reconstruct.sam3d.upstream import upstream_module
 
 # What is not the CPU: tensors go there and come back as they would to a GPU, but hold nothing.
@@ -37,11 +37,13 @@ def test_staged_networks_are_present_in_their_stage_alone_and_whole() -> None:
     with torch.inference_mode():
         with residence.stage("one"):
             assert devices(first) == {"meta"}, "the mesh extractor's grids too, which are no parameters"
+            assert first.extractor.mesh_extractor.device == ELSEWHERE, "where it will make tables"
             assert devices(second) == {"cpu"}
         with residence.stage("two"):
             assert devices(first) == {"cpu"}
             assert devices(second) == {"meta"}
     assert torch.equal(first.layer.weight, weight), "what came home is what had left"
+    assert first.extractor.mesh_extractor.device == "cpu"
 
 
 def test_resident_networks_stay() -> None:
@@ -93,8 +95,14 @@ def test_a_driver_that_is_too_old_is_told_of(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_cuda_error_breaks_the_engine_for_good() -> None:
-    lost = broken(RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …"))
+    lost = diagnose(RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …"))
     assert isinstance(lost, EngineBrokenError)
     assert "illegal memory access" in lost.message
-    assert broken(RuntimeError("shapes do not match")) is None
-    assert broken(torch.OutOfMemoryError("CUDA out of memory")) is None, "the next, smaller object may fit"
+    assert diagnose(RuntimeError("shapes do not match")) is None
+
+
+def test_too_little_memory_is_the_objects_trouble_alone() -> None:
+    short = diagnose(torch.OutOfMemoryError("CUDA out of memory"))
+    assert short is not None
+    assert short.code == "out_of_memory"
+    assert not isinstance(short, EngineBrokenError)

@@ -37,9 +37,9 @@ def test_objects_come_in_the_order_of_their_boxes_with_their_self_check() -> Non
     assert isinstance(cup, Made)
     assert isinstance(spoon, Made)
     assert (cup.index, spoon.index) == (0, 1)
-    assert cup.silhouette_iou is not None
-    assert spoon.silhouette_iou is not None
-    assert min(cup.silhouette_iou, spoon.silhouette_iou) > 0.97
+    assert cup.agreement is not None
+    assert spoon.agreement is not None
+    assert min(cup.agreement.iou, spoon.agreement.iou) > 0.97
     assert set(cup.seconds) == {"segment", "reconstruct", "finish"}
 
 
@@ -260,13 +260,54 @@ def test_the_self_check_looks_through_the_reconstructors_camera(balls: Callable[
     for made in outcomes:
         assert isinstance(made, Made)
         assert isinstance(made.camera, PerspectiveCamera)
-        assert made.silhouette_iou is not None
-        assert made.silhouette_iou > 0.9
+        assert made.agreement is not None
+        assert made.agreement.iou > 0.9
 
 
 def test_a_reconstruction_may_differ_from_the_mask_without_remark(balls: Callable[..., Engine]) -> None:
     ((made,), _) = follow(balls(), boxes([10, 10, 200, 60]))  # the ball is as high as the box and not as wide
     assert isinstance(made, Made)
-    assert made.silhouette_iou is not None
-    assert made.silhouette_iou < 0.5
+    assert made.agreement is not None
+    assert made.agreement.iou < 0.5
     assert made.warnings == ()
+
+
+def test_the_self_check_says_how_much_of_the_mask_is_covered(balls: Callable[..., Engine]) -> None:
+    ((made,), _) = follow(balls(), boxes([10, 10, 200, 60]))  # the ball covers the middle of the long mask
+    assert isinstance(made, Made)
+    assert made.agreement is not None
+    assert made.agreement.iou <= made.agreement.coverage < 0.5
+
+
+def lost_gpu(error: Exception) -> Gen3DError | None:
+    """What an engine may know of the exceptions it meets."""
+    if isinstance(error, MemoryError):
+        return Gen3DError("out_of_memory", "Too large.")
+    return EngineBrokenError("The GPU is gone.") if isinstance(error, OSError) else None
+
+
+@pytest.mark.parametrize("part", ["masks", "objects"])
+def test_an_engine_may_know_what_an_exception_means_for_the_object(balls: Callable[..., Engine], part: str) -> None:
+    engine = balls(**{part: [MemoryError(), None]})
+    engine.diagnose = lost_gpu
+    assert codes(follow(engine, THREE)[0]) == ["out_of_memory", None, None]
+
+
+@pytest.mark.parametrize("part", ["masks", "objects"])
+def test_an_engine_may_know_that_an_exception_is_its_end(balls: Callable[..., Engine], part: str) -> None:
+    engine = balls(**{part: [OSError("device lost")]})
+    engine.diagnose = lost_gpu
+    with pytest.raises(EngineBrokenError, match="The GPU is gone"):
+        follow(engine, THREE)
+
+
+@pytest.mark.parametrize("part", ["segmenter", "reconstructor"])
+def test_it_may_know_it_of_the_work_for_all_objects_too(balls: Callable[..., Engine], part: str) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    engine = balls()
+    engine.diagnose = lost_gpu
+    getattr(engine, part).on = fail
+    with pytest.raises(Gen3DError, match="out_of_memory"):
+        follow(engine, THREE)

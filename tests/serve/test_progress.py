@@ -76,3 +76,12 @@ def test_a_stage_began_when_it_began_whatever_steps_it_takes() -> None:
     report.tell("reconstruct", 0, (1, 2))
     report.tell("finish", 0)
     assert seen[0].since == seen[1].since < seen[2].since
+
+
+@pytest.mark.parametrize(("preview", "halfway"), [(True, 38.8), (False, 47.8)])
+def test_a_networks_percentage_moves_while_it_samples(preview: bool, halfway: float) -> None:
+    seen: list[Progress] = []
+    report = ProgressReport("job-1", 1, None, seen.append)
+    report.expect(preview=preview)
+    report.tell("reconstruct", 0, (5, 10))
+    assert seen[-1].percent == halfway

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from serve.reconstruct import Detail, Fineness, Reconstruction
 from serve.reconstruct.sam3d.build import build_pipeline, same_preprocessing
 from serve.reconstruct.sam3d.frames import coloured_mesh, placement, splats_ply
 from serve.reconstruct.sam3d.prepare import PreparedPhoto
-from serve.reconstruct.sam3d.residence import Residence, Vram, broken
+from serve.reconstruct.sam3d.residence import Residence, Vram
 from serve.reconstruct.sam3d.reuse import Reuse
 from serve.reconstruct.sam3d.stages import Prepared, Sampling, Stages, Structure
 from serve.segment import PixelBox, Segmentation
@@ -88,7 +89,7 @@ class Sam3d:
 
     def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox], detail: Detail, seed: int) -> "_Photo":  # noqa: ARG002
         """See `Reconstructor.on`."""
-        with torch.inference_mode(), self._residence.stage("depth"):
+        with self._inference(), self._residence.stage("depth"):
             photo = PreparedPhoto(
                 self._pipeline,
                 self._reuse,
@@ -101,7 +102,7 @@ class Sam3d:
 
     def prepare(self, photo: PreparedPhoto, mask: Segmentation) -> tuple[Prepared, Prepared]:
         """See `PreparedPhoto.prepare`."""
-        with torch.inference_mode():
+        with self._inference():
             return photo.prepare(mask)
 
     def sample(
@@ -110,7 +111,7 @@ class Sam3d:
         """Each object's structure and latents, in order. A seed gives the same object whatever else is in the list."""
         noises = [torch.Generator(self._device).manual_seed(seed) for _ in objects]
         self._reuse.begin_objects()
-        with torch.inference_mode():
+        with self._inference():
             with self._residence.stage("structure"):
                 found = self._stages.structures([first for first, _ in objects], noises, sampling, tick)
             good = [index for index, structure in enumerate(found) if isinstance(structure, Structure)]
@@ -128,7 +129,7 @@ class Sam3d:
     def decode(self, structure: Structure, latents: Any, detail: Detail) -> Reconstruction | Gen3DError:
         """What was asked for of one object, in glTF's frames."""
         mesh = splats = None
-        with torch.inference_mode():
+        with self._inference():
             if detail.mesh:
                 with self._residence.stage("mesh"):
                     decoded = self._stages.mesh(latents)
@@ -153,6 +154,12 @@ class Sam3d:
             () if (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size) else _FIXED
         )
         return Reconstruction(mesh, splats, place, depth_is_guess=False, warnings=warnings)
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """As upstream runs: what is made without naming a device is made on the GPU."""
+        with torch.inference_mode(), self._device:
+            yield
 
     def economise(self) -> bool:
         """See `Residence.economise`."""
@@ -200,10 +207,6 @@ class _Photo:
                 if refused:
                     waiting.pop(0)
                     yield _too_large()
-            except RuntimeError as error:
-                if lost := broken(error):
-                    raise lost from error
-                raise
 
     def _make(
         self, masks: Mapping[int, Segmentation], step: Callable[[int, int, int], None]

@@ -59,9 +59,7 @@ class Residence:
             return
         with torch.inference_mode(False):
             for holder, at_home in self._at_home[key]:
-                moved = at_home.detach().to(self._device)
-                parameter = isinstance(at_home, torch.nn.Parameter)
-                holder.set(torch.nn.Parameter(moved, requires_grad=False) if parameter else moved)
+                holder.set(_moved(at_home, self._device))
         self._present.add(key)
 
     def _send_home(self, keep: set[int]) -> None:
@@ -73,21 +71,28 @@ class Residence:
         torch.cuda.empty_cache()
 
 
+def _moved(at_home: Any, device: torch.device) -> Any:
+    if not isinstance(at_home, torch.Tensor):
+        return device
+    moved = at_home.detach().to(device)
+    return torch.nn.Parameter(moved, requires_grad=False) if isinstance(at_home, torch.nn.Parameter) else moved
+
+
 class _Held:
-    """A tensor's place: a parameter or buffer of a module, or a plain attribute, which `Module.to` would miss."""
+    """The place of a parameter or buffer of a module, or of a plain attribute, which `Module.to` would miss."""
 
     def __init__(self, owner: dict[str, Any], name: str) -> None:
         self._owner, self._name = owner, name
 
-    def set(self, tensor: torch.Tensor) -> None:
-        self._owner[self._name] = tensor
+    def set(self, value: Any) -> None:
+        self._owner[self._name] = value
 
 
-def _tensors(root: Any) -> Iterator[tuple[_Held, torch.Tensor]]:
-    """Every tensor that a module holds, however deep, and where."""
+def _tensors(root: Any) -> Iterator[tuple[_Held, Any]]:
+    """Every tensor that a module holds, however deep, and every note of the device that it is on."""
     seen: set[int] = set()
 
-    def walk(item: Any) -> Iterator[tuple[_Held, torch.Tensor]]:
+    def walk(item: Any) -> Iterator[tuple[_Held, Any]]:
         if id(item) in seen or not (hasattr(item, "__dict__") or isinstance(item, dict)):
             return
         seen.add(id(item))
@@ -97,6 +102,8 @@ def _tensors(root: Any) -> Iterator[tuple[_Held, torch.Tensor]]:
                 if id(value) not in seen:
                     seen.add(id(value))
                     yield _Held(owner, name), value
+            elif name == "device":  # where the mesh extractor makes its tables
+                yield _Held(owner, name), value
             elif isinstance(value, dict) or _is_upstream(value):
                 yield from walk(value)
 
@@ -134,9 +141,10 @@ def open_device(name: Literal["cuda", "cpu"]) -> torch.device:
     return device
 
 
-def broken(error: Exception) -> EngineBrokenError | None:
-    """What a CUDA error means for the process: after one, its context answers nothing any more."""
-    lost = type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
-    if isinstance(error, torch.OutOfMemoryError) or not lost:
-        return None
-    return EngineBrokenError(f"The GPU failed: {str(error).partition(chr(10))[0]}")
+def diagnose(error: Exception) -> Gen3DError | None:
+    """What an error of the GPU means: after most, its context answers nothing any more. None where it is another's."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return Gen3DError("out_of_memory", "The GPU's memory does not suffice for the object.")
+    if type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error):
+        return EngineBrokenError(f"The GPU failed: {str(error).partition(chr(10))[0]}")
+    return None
