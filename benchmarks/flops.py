@@ -71,7 +71,7 @@ HOW = (
 
 
 def hollow_bundle(folder: Path, size: Size, *, equal_backbones: bool, decoders: Size | None = None) -> Bundle:
-    """A bundle whose tensors have their shapes and take no room: a few kilobytes, whatever the size of the networks.
+    """A bundle whose tensors have their shapes and no content: a few megabytes, whatever the size of the networks.
 
     Args:
         folder: Where to; made if it is not there.
@@ -177,10 +177,10 @@ def count_flops(
         conditioning = []
         for count, chosen in boxes.items():
             masks = ellipses(chosen)
-            row = {"boxes": count, "upstream": _count(lambda: _condition_upstream(upstream, pixels, masks))}  # noqa: B023
+            row = {"boxes": count, "upstream": _condition_upstream(upstream, pixels, masks)}
             for equal, network in networks.items():
                 key = "ours_equal" if equal else "ours_unequal"
-                row[key] = _count(lambda: _condition_ours(network, pixels, masks))  # noqa: B023
+                row[key] = _condition_ours(network, pixels, masks)
             conditioning.append(row)
         return {
             "conditioning": conditioning,
@@ -239,24 +239,30 @@ def _look_for_depth(moge: Any, pixels: NDArray[np.uint8]) -> None:
         moge.to(_META)(torch.empty((1, 3, height, width), device=_META), moge.num_tokens_range[1])
 
 
-def _condition_upstream(pipeline: Any, pixels: NDArray[np.uint8], masks: Sequence[Segmentation]) -> None:
-    """What upstream's `run` does before the networks sample, mask by mask."""
+def _condition_upstream(pipeline: Any, pixels: NDArray[np.uint8], masks: Sequence[Segmentation]) -> int:
+    """Operations between what upstream's `run` prepares and what its networks are conditioned on, mask by mask."""
+    counted = 0
     for mask in masks:
         image = pipeline.merge_image_and_mask(pixels, whole_mask(pixels, mask))
         pointmap = pipeline.compute_pointmap(image)["pointmap"]
         for stage, points in (("ss", pointmap), ("slat", None)):
             prepared = pipeline.preprocess_image(image, getattr(pipeline, f"{stage}_preprocessor"), pointmap=points)
-            pipeline.get_condition_input(pipeline.condition_embedders[f"{stage}_condition_embedder"], prepared, [])
+            embedder = pipeline.condition_embedders[f"{stage}_condition_embedder"]
+            counted += _count(lambda: pipeline.get_condition_input(embedder, prepared, []))  # noqa: B023
+    return counted
 
 
-def _condition_ours(network: Any, pixels: NDArray[np.uint8], masks: Sequence[Segmentation]) -> None:
-    """What `Sam3d` does before the networks sample, object by object as `sample` does."""
+def _condition_ours(network: Sam3d, pixels: NDArray[np.uint8], masks: Sequence[Segmentation]) -> int:
+    """The same of `Sam3d`, object by object as its `sample` does."""
     photo = network.on(pixels, [mask.box for mask in masks], _DETAIL, 0)
+    counted = 0
     for mask in masks:
         first, second = network.prepare(photo._photo, mask)
         network._reuse.begin_objects()
-        network._stages._condition("ss_condition_embedder", [first])
-        network._stages._condition("slat_condition_embedder", [second])
+        for stage, prepared in (("ss", first), ("slat", second)):
+            name = f"{stage}_condition_embedder"
+            counted += _count(lambda: network._stages._condition(name, [prepared]))  # noqa: B023
+    return counted
 
 
 def _sampling(pipeline: Any) -> dict[str, Any]:

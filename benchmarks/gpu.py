@@ -8,12 +8,14 @@ On a bare machine with a GPU, Python and a torch that knows the GPU (2.11 or new
 1. Elsewhere, fetch wheels (`pip download --no-deps --only-binary :all:` with the machine's `--python-version` and
    `--platform`) of what requirements/sam3d.in and requirements/sam3d-upstream.in name and the machine lacks. Of
    torchvision it must be the version that belongs to its torch; of spconv `spconv-cu126`, with `cumm-cu126`, `pccm`,
-   `ccimport`, `lark`, `fire` and `pybind11`; besides, what the others ask for: `antlr4-python3-runtime`, `pydantic`,
-   `pydantic-core`, `annotated-types`, `typing-inspection`.
+   `ccimport`, `lark` and `pybind11`; besides, `antlr4-python3-runtime` for hydra, and what Gen3D itself imports here:
+   `pydantic` with `pydantic-core`, `annotated-types` and `typing-inspection`, `trimesh`, `opencv-python-headless`,
+   `scikit-image`, `scipy`, `pillow`.
 2. There: `pip install --no-index --no-deps --target site wheels/*.whl`. Meta's source is in the wheel of `sam3d`, in
    site/sam3d/third_party/meta.
-3. In the checkout: `PYTHONPATH=site:site/sam3d/third_party/meta python3 -m benchmarks.gpu --json gpu.json`. The file is
-   written after every row, so that a run cut short loses one row. `--only`, `--boxes` and `--quality` divide the work.
+3. In the checkout: `PYTHONPATH=site:site/sam3d/third_party/meta PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
+   python3 -m benchmarks.gpu --json gpu.json`. The file is written after every row, so that a run cut short loses one
+   row. `--only`, `--boxes` and `--quality` divide the work.
 """
 
 import argparse
@@ -56,16 +58,19 @@ _WIDTH, _HEIGHT, _SEED = 1024, 768, 7
 _SMALL: Final = 0.01  # what the last layers are multiplied with, so that noise stays the size that it is drawn in
 _RADIUS, _WAVES, _DEPTH = 0.4, 24.0, 0.004  # of the surface: in units of the grid's side; the shell holds its waves
 _HOW = (
-    "Random weights; every object is given the same shell of {voxels} voxels, and the mesh decoder's surface is a sphere"
-    " with small waves on it, so that structure, latents and decoders have a real object's work. Both sides make a mesh"
-    " and splats of every box of a {width} × {height} photo, with masks that are there before. Depth is seconds per"
-    " photo for Gen3D and per object for upstream, as all other times are; a stage's include its conditioning and, when"
-    " staged, bringing its networks to the GPU. The rest is preparing pictures and taking results from the GPU. Peak"
-    " memory is what PyTorch had allocated at most during the row, the weights included. Upstream is its own `run`, box"
-    " by box, on Gen3D's loading and Gen3D's attention, which is kinder to it than the masks of all against all that it"
-    " uses where flash_attn is not installed; its draft and high take as many steps as Gen3D's. One object in draft"
-    " quality, not counted, comes first. DINOv2's four copies are {copies}."
+    "Random weights; every object is given the same shell of {voxels} voxels, and the mesh decoder a sphere with small"
+    " waves on it as the surface, so that structure, latents and decoders have a real object's work. Both sides make a"
+    " mesh and splats of every box of a {width} × {height} photo, with masks that are there before. Times are seconds"
+    " per object, but Gen3D's depth, which is per photo; a stage's include its conditioning and, when staged, bringing"
+    " its networks to the GPU. The rest is preparing pictures and taking results from the GPU. Peak memory is what"
+    " PyTorch had allocated at most during the row, the weights included. Upstream is its own `run`, box by box, on"
+    " Gen3D's loading and Gen3D's attention, which is kinder to it than the mask of all against all that it uses where"
+    " flash_attn is not installed; its draft and high take as many steps as Gen3D's. One object in draft quality, not"
+    " counted, comes first. DINOv2's four copies are {copies}."
 )
+
+
+_Vram = Literal["resident", "staged"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class _Case:
     """One row of the table."""
 
     side: Literal["ours", "upstream"]
-    vram: Literal["resident", "staged"]
+    vram: _Vram
     quality: Quality
     at_once: int
     boxes: int
@@ -111,7 +116,10 @@ class _Clock:
 def main() -> None:
     """Measures every row, and prints the table."""
     arguments = _arguments()
-    device = open_device(arguments.device)
+    try:
+        device = open_device(arguments.device)
+    except Gen3DError as error:
+        sys.exit(str(error))
     cases = _cases(arguments)
     result: dict[str, Any] = {
         "benchmark": "gpu",
@@ -160,7 +168,7 @@ def _arguments() -> argparse.Namespace:
 
 def _cases(arguments: argparse.Namespace) -> list[_Case]:
     """Standard quality, resident, one at a time; and what differs from that in one thing. Staged ones come last."""
-    places = ("resident", "staged") if arguments.device == "cuda" else ("resident",)
+    places: tuple[_Vram, ...] = ("resident", "staged") if arguments.device == "cuda" else ("resident",)
     ours = [
         _Case("ours", vram, quality, at_once, boxes)
         for vram, quality, at_once, boxes in product(places, arguments.quality, (1, 4), arguments.boxes)
@@ -267,9 +275,11 @@ def _force_surface(decoder: Any) -> None:
 def _measure(case: _Case, clock: _Clock, device: torch.device, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """One row; where the work fails, why."""
     clock.spent = dict.fromkeys(_STAGES, 0.0)
-    if device.type == "cuda":
+    on_gpu, before = device.type == "cuda", None
+    if on_gpu:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
     began = clock.now()
     try:
         made = work()
@@ -285,8 +295,9 @@ def _measure(case: _Case, clock: _Clock, device: torch.device, work: Callable[[]
         **{f"{name}_seconds": spent for name, spent in seconds.items()},
         "rest_seconds": (total - sum(clock.spent.values())) / case.boxes,
         "seconds_per_object": total / case.boxes,
-        "peak_bytes": torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
-        "reserved_bytes": torch.cuda.max_memory_reserved(device) if device.type == "cuda" else None,
+        "bytes_before": before,
+        "peak_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        "peak_reserved_bytes": torch.cuda.max_memory_reserved(device) if on_gpu else None,
     }
 
 
@@ -315,6 +326,8 @@ def _ours(bundle: Bundle, device: torch.device, cases: Sequence[_Case]) -> Itera
 
 
 def _make_ours(network: Sam3d, case: _Case) -> dict[str, Any]:
+    if network._residence.staged != (case.vram == "staged"):
+        raise RuntimeError("memory ran short before, and the networks have been staged ever since")
     boxes, seen = _boxes(case.boxes), _Seen()
     photo = network.on(_photo(), boxes, Detail(case.quality, 1_000_000, 8192, mesh=True, splats=True), _SEED)
     masks = ellipses(boxes)

@@ -18,7 +18,7 @@ from model_loader.catalog import MOGE, SAM2, SAM3D, bundle_files, revisions
 from model_loader.layout import MOGE_FILE, SAM3D_FOLDER
 from model_loader.manifest import BundleFile, WeightsManifest, file_sha256, write_manifest
 from serve.reconstruct.sam3d.build import unfilled
-from serve.reconstruct.sam3d.upstream import import_pipeline
+from serve.reconstruct.sam3d.upstream import import_pipeline, unmended
 
 Size = Literal["tiny", "genuine"]
 Yaml = dict[str, Any]
@@ -383,7 +383,7 @@ def _instantiate(yaml: Yaml) -> torch.nn.Module:
     config = OmegaConf.create(yaml)
     if "SLatMeshDecoder" in config._target_:
         config.device = "cpu"
-    with unfilled():
+    with unfilled(), unmended():
         module: torch.nn.Module = instantiate(config)
     return module
 

@@ -4,7 +4,6 @@ It knows nothing of photos.
 """
 
 import importlib
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from model_loader.layout import MOGE_FILE
 from model_loader.locate import Bundle
 from serve.errors import Gen3DError
-from serve.reconstruct.sam3d.upstream import import_pipeline
+from serve.reconstruct.sam3d.upstream import import_pipeline, unmended
 from serve.reconstruct.sam3d.weights import Checkpoints, read_torch_file
 
 _BACKBONES = "sam3d_objects.model.backbone"
@@ -95,8 +94,7 @@ def build_pipeline(bundle: Bundle, device: torch.device) -> Any:
         depth_model=None,
     )
     del settings["_target_"], settings["depth_model"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the published settings are what upstream warns of
+    with unmended():
         preprocessors = {name: instantiate(settings.pop(name)) for name in ("ss_preprocessor", "slat_preprocessor")}
     pipeline = base.__new__(base)
     pipeline.instantiate_and_load_from_pretrained = _loader(checkpoints, halved=device.type == "cuda")
@@ -154,7 +152,7 @@ def _loader(checkpoints: Checkpoints, *, halved: bool) -> Callable[..., Any]:
             _set_everywhere(config, "use_fp16", False)
         if "SLatMeshDecoder" in config._target_:
             config.device = "cpu"
-        with unfilled():
+        with unfilled(), unmended():
             module: torch.nn.Module = instantiate(config)
         tensors = checkpoints.tensors(Path(ckpt_path).stem)
         return fill(module, tensors if state_dict_fn is None else state_dict_fn(tensors), Path(ckpt_path).name)

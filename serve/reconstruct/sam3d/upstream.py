@@ -60,8 +60,7 @@ def _import() -> None:
 
         logger.disable("sam3d_objects")  # it says a line for every call
         # Standard output is for JSON lines; upstream prints to it.
-        with _unused_packages(), _nameless_gpu(), redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what these packages say of each other's age is not ours to mend
+        with _unused_packages(), _nameless_gpu(), redirect_stdout(sys.stderr), unmended():
             importlib.import_module(_PIPELINE)
     except ModuleNotFoundError as error:
         message = (
@@ -106,6 +105,14 @@ def _spare_fused_bias() -> None:
         return forward(self, training or not features.features.is_cuda, features, *rest, **named)
 
     convolution._conv_forward = on_cpu
+
+
+@contextmanager
+def unmended() -> Iterator[None]:
+    """Within, warnings are silent: what upstream and its packages say of their age and style is not ours to mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
