@@ -19,7 +19,8 @@ from omegaconf import OmegaConf
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.sam3d_bundle import Size, Yaml, configuration, empty_modules
+from benchmarks.sam3d_bundle import empty_modules
+from benchmarks.sam3d_configuration import Size, Yaml, configuration
 from model_loader.catalog import SAM3D, bundle_files, revisions
 from model_loader.layout import DINOV2_COPIES, MOGE_FILE, SAM3D_FOLDER
 from model_loader.locate import Bundle
@@ -71,7 +72,7 @@ HOW = (
 
 
 def hollow_bundle(folder: Path, size: Size, *, equal_backbones: bool, decoders: Size | None = None) -> Bundle:
-    """A bundle whose tensors have their shapes and no content: a few megabytes, whatever the size of the networks.
+    """A bundle whose tensors have a shape and no content: less than 20 MB, whatever the size of the networks.
 
     Args:
         folder: Where to; made if it is not there.

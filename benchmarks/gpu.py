@@ -58,17 +58,16 @@ _WIDTH, _HEIGHT, _SEED = 1024, 768, 7
 _SMALL: Final = 0.01  # what the last layers are multiplied with, so that noise stays the size that it is drawn in
 _RADIUS, _WAVES, _DEPTH = 0.4, 24.0, 0.004  # of the surface: in units of the grid's side; the shell holds its waves
 _HOW = (
-    "Random weights; every object is given the same shell of {voxels} voxels, and the mesh decoder a sphere with small"
-    " waves on it as the surface, so that structure, latents and decoders have a real object's work. Both sides make a"
-    " mesh and splats of every box of a {width} × {height} photo, with masks that are there before. Times are seconds"
-    " per object, but Gen3D's depth, which is per photo; a stage's include its conditioning and, when staged, bringing"
-    " its networks to the GPU. The rest is preparing pictures and taking results from the GPU. Peak memory is what"
+    "Random weights; every object is given the same shell of {voxels} voxels, and as the surface a sphere with small"
+    " waves on it, hollow as the shell is: structure, latents and decoders have a real object's work. Both sides make"
+    " a mesh and splats of every box of a {width} × {height} photo, with masks that are there before. Times are seconds"
+    " per object, but Gen3D's depth is per photo; a stage's include its conditioning and, when staged, bringing its"
+    " networks to the GPU. The rest is preparing pictures and taking results from the GPU. Peak memory is what"
     " PyTorch had allocated at most during the row, the weights included. Upstream is its own `run`, box by box, on"
     " Gen3D's loading and Gen3D's attention, which is kinder to it than the mask of all against all that it uses where"
     " flash_attn is not installed; its draft and high take as many steps as Gen3D's. One object in draft quality, not"
     " counted, comes first. DINOv2's four copies are {copies}."
 )
-
 
 _Vram = Literal["resident", "staged"]
 
@@ -216,7 +215,7 @@ def _build(bundle: Bundle, device: torch.device) -> Any:
             filled.add(id(parameter))
             drawn = random_tensor(name, parameter, generator)
             if ".out_layer." in name and "_generator." in name:
-                drawn *= _SMALL
+                drawn = drawn * _SMALL
             parameter.data = drawn.to(parameter.dtype).cpu()
     resolution = pipeline.models["slat_generator"].reverse_fn.backbone.resolution
     _force_depth(pipeline.depth_model.model)

@@ -8,7 +8,8 @@ from moge.model.dinov2.hub import backbones
 from omegaconf import OmegaConf
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.sam3d_bundle import configuration, empty_modules
+from benchmarks.sam3d_bundle import empty_modules
+from benchmarks.sam3d_configuration import configuration
 from model_loader.layout import SAM3D_FOLDER
 from model_loader.locate import Bundle, locate
 from serve.errors import Gen3DError

@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.sam3d_bundle import configuration, empty_modules, write_tiny_bundle
+from benchmarks.sam3d_bundle import empty_modules, write_tiny_bundle
+from benchmarks.sam3d_configuration import configuration
 from model_loader import repack
 from model_loader.checkpoints import choose_tensors
 from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER

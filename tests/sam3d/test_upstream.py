@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.sam3d_bundle import configuration, empty_modules
+from benchmarks.sam3d_bundle import empty_modules
+from benchmarks.sam3d_configuration import configuration
 from model_loader.catalog import bundle_files
 from serve.reconstruct.sam3d.upstream import upstream_module
 

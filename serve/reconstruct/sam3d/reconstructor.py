@@ -167,14 +167,22 @@ class Sam3d:
 
 
 def _look_once(embedder: Any, reuse: Reuse) -> None:
-    """Each DINOv2 backbone looks at a picture once, whichever box or stage shows it."""
-    for dino, _ in embedder.embedder_list:
+    """Each DINOv2 looks at a picture once, whichever box or stage shows it, and its tokens are projected once."""
+    for (dino, _), projection in zip(embedder.embedder_list, embedder.projection_nets, strict=True):
         if not hasattr(dino, "backbone"):
             continue
-        preparing = dino._preprocess_input
-        dino._preprocess_input = reuse.once(preparing, ("dinov2 input", dino.resize_input_size, dino.normalize_images))
+        # Stages share the backbone, where it is one; each makes its own tokens of what it found.
+        key = ("dinov2 input", dino.resize_input_size, dino.normalize_images)
+        dino._preprocess_input = reuse.once(dino._preprocess_input, key)
         if "forward_features" not in vars(dino.backbone):  # a shared backbone is there twice
             dino.backbone.forward_features = reuse.once(dino.backbone.forward_features, id(dino.backbone))
+        dino.forward = reuse.once(dino.forward, id(dino))
+        projection.forward = _copied(reuse.once(projection.forward, id(projection)))
+
+
+def _copied(kept: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """For upstream, which adds to the result in place."""
+    return lambda tokens: kept(tokens).clone()
 
 
 class _Photo:
