@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 SAM3D_BIN := .venv-sam3d/bin
 SAM3D_PIP := $(SAM3D_BIN)/python -m pip install --quiet --disable-pip-version-check
-# Where Meta's package sam3d_objects lies; empty for the copy that the package sam3d carries.
+# The folder that Meta's package sam3d_objects lies in; empty for the copy that the package sam3d carries.
 SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
@@ -27,17 +27,19 @@ setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where t
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-setup-sam3d: .venv-sam3d/ready ## Make .venv-sam3d, with what the engine sam3d needs to run on a CPU: about 2 GB.
+setup-sam3d: .venv-sam3d/ready ## Make .venv-sam3d, with what the engine sam3d needs: 2 GB, 6 with PyTorch for CUDA.
 	@# The source is found anew every time, because SAM3D_SOURCE may have changed.
 	$(SAM3D_BIN)/python -c 'import sys, sysconfig; from importlib.util import find_spec; from pathlib import Path; \
-		source = sys.argv[1] or Path(find_spec("sam3d").origin).parent / "third_party" / "meta"; \
-		Path(sysconfig.get_path("purelib"), "sam3d_objects.pth").write_text(f"{Path(source).resolve()}\n")' '$(SAM3D_SOURCE)'
+		source = Path(sys.argv[1] or Path(find_spec("sam3d").origin).parent / "third_party" / "meta").resolve(); \
+		(source / "sam3d_objects").is_dir() or sys.exit(f"SAM3D_SOURCE: there is no folder sam3d_objects in {source}"); \
+		Path(sysconfig.get_path("purelib"), "sam3d_objects.pth").write_text(f"{source}\n")' '$(SAM3D_SOURCE)'
 
 .venv-sam3d/ready: requirements/sam3d.txt requirements/sam3d-upstream.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "spconv has wheels for Python 3.11 to 3.13 alone: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv-sam3d
 	$(SAM3D_PIP) --require-hashes -r requirements/sam3d.txt
 	$(SAM3D_PIP) --require-hashes --no-deps -r requirements/sam3d-upstream.txt
-	@# Whichever build of this version the package index has: any runs here, and each has hashes of its own.
+	@# Whichever build of this version the package index has, for CUDA or the CPU; each has hashes of its own.
 	$(SAM3D_PIP) torch==2.13.0
 	$(SAM3D_PIP) --no-deps --no-build-isolation --editable .
 	touch $@

@@ -333,7 +333,7 @@ def _make_ours(network: Sam3d, case: _Case) -> dict[str, Any]:
     with patch.object(network._stages, "mesh", seen.watching(network._stages.mesh)):
         for begin in range(0, len(masks), case.at_once):
             for outcome in photo.make(masks[begin : begin + case.at_once], lambda *_: None):
-                if isinstance(outcome, Gen3DError):
+                if isinstance(outcome, Exception):
                     raise outcome
                 if codes := {warned.code for warned in outcome.warnings} - {"detail_ignored"}:
                     raise RuntimeError(f"made under other conditions than asked for: {', '.join(codes)}")

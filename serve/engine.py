@@ -185,12 +185,15 @@ class _PhotoJob:
         except Exception as error:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
             return self._failure(index, error)
 
+    def _outcome(self, index: int, made: Reconstruction | Exception) -> Reconstruction | Gen3DError:
+        return made if isinstance(made, Reconstruction | Gen3DError) else self._failure(index, made)
+
     def _failure(self, index: int, error: Exception) -> Gen3DError:
-        """What an unexpected exception means for an object; to be called in its handler."""
+        """What an unexpected exception means for an object."""
         meant = self._engine.diagnose(error)
         if isinstance(meant, EngineBrokenError):
             raise meant from error
-        return meant or logged_defect(index)
+        return meant or logged_defect(index, error)
 
     def find(self, index: int) -> "_Masked | Missed":
         """The mask of one object."""
@@ -243,7 +246,7 @@ class _PhotoJob:
         try:
             for made in photo.make([member.segmentation for member in masked], step):
                 owed -= 1
-                yield made
+                yield self._outcome(masked[-owed - 1].index, made)
             if owed:
                 raise RuntimeError(f"the reconstructor left out {owed} of {len(masked)} masks")
         except (EngineBrokenError, StoppedError):
@@ -275,9 +278,9 @@ class _Masked:
     stopwatch: "_Stopwatch"
 
 
-def logged_defect(index: int) -> Gen3DError:
-    """The error of an object that met an unexpected exception, which is logged; to be called in its handler."""
-    log.exception("object %d met a defect", index)
+def logged_defect(index: int, error: Exception) -> Gen3DError:
+    """The error of an object that met an unexpected exception, which is logged."""
+    log.error("object %d met a defect", index, exc_info=error)
     return Gen3DError("internal_error", "There is a defect in how this object was made; the server's log has it.")
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from model_loader.locate import locate
+from model_loader.locate import Bundle, locate
 from serve.engine import Engine
 from serve.errors import Gen3DError
 from serve.reconstruct.inflate import Inflate
@@ -30,25 +30,35 @@ def _load_sam3d(settings: Settings) -> Engine:
     # Read when CUDA starts. Objects differ in size, and fixed segments would leave gaps that none fits.
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     try:
-        from serve.torchvision_operators import declare_torchvision_operators
-
-        declare_torchvision_operators()
-        from serve.reconstruct.sam3d.reconstructor import Sam3d
-        from serve.reconstruct.sam3d.residence import diagnose, open_device
-        from serve.segment.sam import load_sam
+        return _assemble(bundle, settings)
     except ModuleNotFoundError as error:
         message = (
-            f"The engine sam3d needs the package '{error.name}', which is not installed here; the image sam3d has all"
-            " it needs."
+            f"The engine sam3d needs the package '{error.name}', which is not installed here; in a checkout,"
+            " `make setup-sam3d` makes an environment with all it needs."
         )
         raise Gen3DError("package_missing", message, package=error.name) from None
+
+
+def _assemble(bundle: Bundle, settings: Settings) -> Engine:
+    from serve.torchvision_operators import declare_torchvision_operators
+
+    declare_torchvision_operators()
+    from serve.reconstruct.sam3d.reconstructor import Sam3d
+    from serve.reconstruct.sam3d.residence import diagnose, open_device
+    from serve.segment.sam import load_sam
+
     device = open_device(settings.device)
-    segmenter = load_sam(bundle.folder, bundle.segmenter, device)
-    reconstructor = Sam3d(
-        bundle,
-        device,
-        vram=settings.vram,
-        objects_at_once=settings.objects_at_once,
-        longest_side=settings.working_side,
-    )
+    try:
+        segmenter = load_sam(bundle.folder, bundle.segmenter, device)
+        reconstructor = Sam3d(
+            bundle,
+            device,
+            vram=settings.vram,
+            objects_at_once=settings.objects_at_once,
+            longest_side=settings.working_side,
+        )
+    except Exception as error:
+        if meant := diagnose(error):
+            raise meant from error
+        raise
     return Engine("sam3d", segmenter, reconstructor, preview=False, weights=bundle.revision, diagnose=diagnose)

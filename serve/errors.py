@@ -45,7 +45,9 @@ KINDS: dict[str, Kind] = {
     "box_outside_image": Kind(422, "A box lies wholly outside the photo."),
     "box_too_small": Kind(422, "A box is smaller than 8 pixels on a side once clipped to the photo."),
     "no_object_in_box": Kind(422, "Nothing in the box stands out from its surroundings."),
-    "no_depth": Kind(422, "No depth could be measured on the object, so it cannot be placed: choose another photo."),
+    "no_depth": Kind(
+        422, "No depth could be measured on the object, or in the whole photo, so it cannot be placed: choose another."
+    ),
     "reconstruction_failed": Kind(422, "The mask could not be turned into a mesh."),
     "nothing_made": Kind(422, "The answer was to be the scene, but no object could be made."),
     # The weights.
@@ -68,9 +70,9 @@ KINDS: dict[str, Kind] = {
     "weights_untrusted": Kind(503, "A file of the bundle names code that the published files do not."),
     "torch_missing": Kind(500, "The command needs PyTorch, which the default install lacks."),
     # The engine sam3d.
-    "package_missing": Kind(503, "The engine needs a package that is not installed; the image has it."),
+    "package_missing": Kind(503, "The engine needs a package that is not installed; the message says what has it."),
     "no_gpu": Kind(503, "There is no GPU that the engine can use; the message has the driver's reason."),
-    "out_of_memory": Kind(507, "The GPU's memory does not suffice for the object."),
+    "out_of_memory": Kind(507, "The GPU's memory does not suffice for the photo or the object."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

@@ -119,8 +119,8 @@ def _keep(
         return _keep_object(outcome, box, photo, options, output, results)
     except Gen3DError:  # the folder takes nothing any more, from this object or another
         raise
-    except Exception:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
-        return _keep_failure(Missed(outcome.index, logged_defect(outcome.index), outcome.seconds), box, results)
+    except Exception as error:  # noqa: BLE001 - one object's defect must not cost the others; it is logged in full
+        return _keep_failure(Missed(outcome.index, logged_defect(outcome.index, error), outcome.seconds), box, results)
 
 
 def _keep_object(

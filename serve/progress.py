@@ -112,11 +112,16 @@ class ProgressReport:
             self._shares[self._storing] = 1.0  # it is stored, since something else has begun
             self._storing = None
         if index is None:
-            return 0.0 if stage in ("decode", "failed") else _MADE
+            if stage == "failed":
+                return self._done()  # it ended where it was
+            return 0.0 if stage == "decode" else _MADE
         done, of = steps or (0, 1)
         begin, end = self._stages[stage]
         # Of objects made at once, each takes its steps before its stage is announced.
         self._shares[index] = max(self._shares[index], begin + (end - begin) * done / of)
         if stage == "store":
             self._storing = index
-        return round(_DECODED + (_MADE - _DECODED) * sum(self._shares) / self._objects, 1)
+        return self._done()
+
+    def _done(self) -> float:
+        return round(_DECODED + (_MADE - _DECODED) * sum(self._shares) / self._objects, 1) if any(self._shares) else 0.0

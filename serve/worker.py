@@ -110,11 +110,13 @@ class Worker:
     def _run(self) -> None:
         try:
             engine = self._load()
+        except Gen3DError as error:
+            log.error("the engine could not be loaded", extra={"code": error.code, "reason": error.message})
+            self._refuse_loading(_failed(error.message, cause=error.code))
+            return
         except BaseException as error:  # some libraries call sys.exit
             log.exception("the engine could not be loaded")
-            said = error.message if isinstance(error, Gen3DError) else f"{type(error).__name__}: {error}"
-            reason = " ".join(said.split())
-            self._refuse_loading(Gen3DError("engine_failed", f"The engine could not be loaded: {reason}"))
+            self._refuse_loading(_failed(f"{type(error).__name__}: {error}", cause="internal_error"))
             return
         self._refuse_loading(None)
         log.info("engine ready", extra={"engine": engine.name, "weights": engine.weights})
@@ -156,3 +158,9 @@ class Worker:
                 job.future.set_exception(error)
         else:
             job.future.set_result(result)
+
+
+def _failed(reason: str, *, cause: str) -> Gen3DError:
+    """The refusal of an engine that could not be loaded; `cause` is the code of the reason, for programs."""
+    said = " ".join(reason.split())
+    return Gen3DError("engine_failed", f"The engine could not be loaded: {said}", cause=cause)

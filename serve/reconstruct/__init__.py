@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve.contract import Format, Quality, Warned
-from serve.errors import Gen3DError
 from serve.mesh.meshes import Mesh, PhotoCamera, Placement
 from serve.segment import PixelBox, Segmentation
 
@@ -73,7 +72,7 @@ class PhotoReconstructor(Protocol):
 
     def make(
         self, masks: Sequence[Segmentation], step: Callable[[int, int, int], None]
-    ) -> Iterator[Reconstruction | Gen3DError]:
+    ) -> Iterator[Reconstruction | Exception]:
         """The objects of the masks in their order, each as soon as it is done, or why there is none.
 
         Args:
@@ -82,7 +81,8 @@ class PhotoReconstructor(Protocol):
                 raises (`StoppedError`, where the work is no longer wanted) must be let through.
 
         Yields:
-            A Gen3DError for an object that cannot be made: `no_depth`, `reconstruction_failed`.
+            A Gen3DError for an object that cannot be made: `no_depth`, `reconstruction_failed`. Any other exception is
+            a defect that this object met; one that is raised instead is that of all objects still owed.
 
         Raises:
             EngineBrokenError: The engine is of no more use to anybody.

@@ -196,6 +196,8 @@ def load_sam(folder: Path, kind: _Kind, device: torch.device) -> Sam:
     transformers_logging.set_verbosity_error()  # is expected here or refused below
     try:
         configuration = json.loads((here / "config.json").read_bytes())
+        if not isinstance(configuration, dict):
+            raise ValueError("config.json describes nothing")
         if configuration.get("model_type") not in _CONFIGURATIONS[kind]:
             raise ValueError(f"config.json describes a model of type {configuration.get('model_type')}")
         if not any((here / name).exists() for name in _PREPROCESSING):

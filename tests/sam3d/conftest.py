@@ -1,5 +1,6 @@
 """The genuine networks with small random weights, on the CPU. `make test-sam3d` runs these tests in their own place."""
 
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from model_loader.locate import Bundle, locate
 from serve.torchvision_operators import declare_torchvision_operators
 
+os.environ["OMP_NUM_THREADS"] = "1"  # for spconv, which is not loaded yet: its CPU path races with more
 declare_torchvision_operators()  # before a test file imports transformers
 
 from benchmarks.sam3d_bundle import write_tiny_bundle  # noqa: E402
@@ -24,7 +26,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """spconv's CPU path races with more."""
+    """For the same results on every machine."""
     torch.set_num_threads(1)
 
 

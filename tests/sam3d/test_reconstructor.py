@@ -1,7 +1,7 @@
 """The genuine network from masks to meshes, against upstream's own `run` for every box."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,34 +18,13 @@ from serve.reconstruct.sam3d import guidance
 from serve.reconstruct.sam3d.frames import coloured_mesh, placement
 from serve.reconstruct.sam3d.reconstructor import Sam3d
 from serve.reconstruct.sam3d.upstream import gaussians_on, upstream_module
-from serve.segment import PixelBox, Segmentation
-
-CPU = torch.device("cpu")
-WIDTH, HEIGHT = 160, 120
-BOXES = [PixelBox(40, 20, 125, 100), PixelBox(10, 15, 50, 75), PixelBox(100, 60, 150, 110)]
-FULL = Detail("standard", 1_000_000, 8192, mesh=True, splats=True)
-MESH = Detail("standard", 1_000_000, 8192, mesh=True, splats=False)
-SEED = 3
-
-
-def ignored(*_: int) -> None:
-    """Nobody waits for the steps."""
+from serve.segment import PixelBox
+from tests.sam3d.objects import BOXES, CPU, FULL, HEIGHT, MESH, SEED, WIDTH, codes, ellipse, ignored, make, noise
 
 
 @pytest.fixture(scope="module")
 def photo() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-
-
-def ellipse(box: PixelBox) -> Segmentation:
-    y, x = np.mgrid[-1 : 1 : (box.y_max - box.y_min) * 1j, -1 : 1 : (box.x_max - box.x_min) * 1j]
-    return Segmentation(box, x * x + y * y <= 1, 0.9)
-
-
-def make(network: Sam3d, photo: Any, boxes: Sequence[PixelBox], detail: Detail = MESH, seed: int = SEED) -> list[Any]:
-    """One box after the other."""
-    work = network.on(photo, boxes, detail, seed)
-    return [outcome for box in boxes for outcome in work.make([ellipse(box)], ignored)]
+    return noise()
 
 
 def run_upstream(pipeline: Any, photo: Any, box: PixelBox, seed: int = SEED) -> dict[str, Any]:
@@ -330,92 +309,6 @@ def test_a_large_photo_is_shrunk_and_the_mask_with_it(bundle: Bundle) -> None:
     whole = first["rgb_image_mask"][0, 0] > 0.5
     assert float(whole.float().mean()) == pytest.approx(np.pi / 4 * 600 * 600 / (1200 * 1200), rel=0.03)
     assert work.camera.aspect == pytest.approx(4 / 3)
-
-
-def codes(outcomes: list[Any]) -> list[str]:
-    return [outcome.code if isinstance(outcome, Gen3DError) else "made" for outcome in outcomes]
-
-
-def test_a_mask_without_depth_fails_alone(network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = network.on(photo, BOXES, MESH, SEED)
-    with torch.inference_mode():
-        work._photo._pointmap[:, :80, :60] = torch.inf  # the sky, as MoGe gives it
-    masks = [ellipse(BOXES[1]), ellipse(BOXES[2])]
-    assert codes(list(work.make(masks, ignored))) == ["no_depth", "made"]
-
-
-def test_a_mask_of_a_pixel_or_two_is_no_object(network: Sam3d, photo: Any) -> None:
-    thin = Segmentation(PixelBox(10, 10, 12, 60), np.ones((50, 2), np.bool_), 0.9)
-    work = network.on(photo, BOXES, MESH, SEED)
-    assert codes(list(work.make([thin], ignored))) == ["no_object_in_box"]
-
-
-def test_an_object_without_a_voxel_fails_alone(network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder = network._pipeline.models["ss_decoder"]
-
-    def first_is_empty(latent: torch.Tensor) -> torch.Tensor:
-        occupancy: torch.Tensor = type(decoder).forward(decoder, latent)
-        occupancy[0] = -1
-        return occupancy
-
-    monkeypatch.setattr(decoder, "forward", first_is_empty)
-    work = network.on(photo, BOXES, MESH, SEED)
-    made = list(work.make([ellipse(BOXES[0]), ellipse(BOXES[1])], ignored))
-    assert codes(made) == ["reconstruction_failed", "made"]
-
-
-@pytest.mark.parametrize("broken_part", ["vertices", "vertex_attrs"])
-def test_numbers_that_are_not_finite_fail_the_object(
-    network: Sam3d, photo: Any, broken_part: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decode = network._stages.mesh
-
-    def spoiled(latents: Any) -> Any:
-        mesh = decode(latents)
-        getattr(mesh, broken_part)[0] = torch.nan
-        return mesh
-
-    monkeypatch.setattr(network._stages, "mesh", spoiled)
-    assert codes(make(network, photo, BOXES[:1])) == ["reconstruction_failed"]
-
-
-def running_out(times: int, monkeypatch: pytest.MonkeyPatch, network: Sam3d) -> None:
-    """The GPU's memory does not suffice, the first few times."""
-    sample, left = network.sample, [times]
-
-    def short(*arguments: Any) -> Any:
-        if left[0]:
-            left[0] -= 1
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return sample(*arguments)
-
-    monkeypatch.setattr(network, "sample", short)
-
-
-def test_short_of_memory_a_batch_is_made_one_by_one(
-    network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running_out(1, monkeypatch, network)
-    work = network.on(photo, BOXES, MESH, SEED)
-    made = list(work.make([ellipse(box) for box in BOXES[:2]], ignored))
-    assert codes(made) == ["made", "made"]
-    assert [[warning.code for warning in one.warnings] for one in made if isinstance(one, Reconstruction)] == [
-        ["gpu_memory_short"]
-    ] * 2
-
-
-def test_short_of_memory_the_stages_take_turns(network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    running_out(1, monkeypatch, network)
-    monkeypatch.setattr(network, "economise", lambda: True)  # the CPU has nothing to free
-    assert codes(make(network, photo, BOXES[:1])) == ["made"]
-
-
-def test_short_of_memory_twice_the_object_fails_and_the_next_has_its_chance(
-    network: Sam3d, photo: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running_out(2, monkeypatch, network)
-    monkeypatch.setattr(network, "economise", lambda: True)
-    assert codes(make(network, photo, BOXES[:2])) == ["out_of_memory", "made"]
 
 
 @pytest.mark.usefixtures("offline")

@@ -76,6 +76,7 @@ def test_without_weights_it_never_becomes_ready_and_says_what_fetches_them(tmp_p
             assert answer.status_code == 503
             error = answer.json()["error"]
             assert error["code"] == "engine_failed"
+            assert error["details"] == {"cause": "weights_missing"}
             assert f"There is no folder '{folder}'" in error["message"]
             assert f"gen3d weights fetch --to '{folder}'" in error["message"]
         refused = http.post("/invocations", json={"image_base64": "", "boxes": [[0, 0, 9, 9]]})
@@ -115,7 +116,7 @@ def test_the_command_says_it_in_one_line_and_makes_nothing(tmp_path: Path) -> No
 
 @pytest.mark.skipif(find_spec("torch") is not None, reason="torch is installed here")
 def test_without_its_packages_it_says_which_is_missing(listed_weights: Path) -> None:
-    with pytest.raises(Gen3DError, match=r"package_missing: .*'torch'.*the image sam3d"):
+    with pytest.raises(Gen3DError, match=r"package_missing: .*'torch'.*make setup-sam3d"):
         load_engine(Settings(engine="sam3d", weights=listed_weights))
 
 

@@ -85,3 +85,18 @@ def test_a_networks_percentage_moves_while_it_samples(preview: bool, halfway: fl
     report.expect(preview=preview)
     report.tell("reconstruct", 0, (5, 10))
     assert seen[-1].percent == halfway
+
+
+def test_a_job_that_fails_ends_where_it_was() -> None:
+    seen: list[Progress] = []
+    report = ProgressReport("job-1", 1, None, seen.append)
+    report.tell("decode")
+    report.tell("reconstruct", 0, (1, 2))
+    report.tell_failed()
+    assert seen[-1].percent == seen[-2].percent > 0
+
+
+def test_a_job_that_fails_at_once_has_done_nothing() -> None:
+    seen: list[Progress] = []
+    ProgressReport("job-1", 1, None, seen.append).tell_failed()
+    assert seen[-1].percent == 0

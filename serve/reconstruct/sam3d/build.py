@@ -74,8 +74,8 @@ def build_pipeline(bundle: Bundle, device: torch.device) -> Any:
         device: Where inference will run.
 
     Raises:
-        Gen3DError: `weights_damaged`, `weights_untrusted` (a YAML file names code beyond the published), or
-            `package_missing`.
+        Gen3DError: `weights_damaged`, or `weights_untrusted` (a YAML file names code beyond the published).
+        ModuleNotFoundError: A package is not installed.
     """
     base = import_pipeline()
     checkpoints = Checkpoints(bundle)
@@ -102,6 +102,7 @@ def build_pipeline(bundle: Bundle, device: torch.device) -> Any:
         if device.type != "cuda":
             stack.enter_context(patch.object(torch.cuda, "current_device", return_value="none"))  # only logged
         pipeline.__init__(depth_model=None, **preprocessors, **OmegaConf.to_container(settings))
+    del pipeline.instantiate_and_load_from_pretrained  # and with it every file that is open
     pipeline.depth_model = _load_moge(bundle.folder / MOGE_FILE)
     _share_backbones(pipeline, checkpoints)
     return pipeline
@@ -236,11 +237,11 @@ def _dinov2(repo_or_dir: str, model: str, source: str = "", verbose: bool = True
 
 def _load_moge(path: Path) -> Any:
     """Upstream's wrapper around MoGe, on the CPU."""
+    from moge.model.v1 import MoGeModel
+
     try:
         content = read_torch_file(path)
-        from moge.model.v1 import MoGeModel
-
-        with unfilled():
+        with unfilled(), unmended():
             model = MoGeModel(**content["model_config"])
     except Exception as error:
         raise Gen3DError("weights_damaged", f"{path.name} is not MoGe's: run `gen3d weights verify`.") from error

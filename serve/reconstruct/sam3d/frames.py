@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve.errors import Gen3DError
+from serve.mesh.measure import vertex_normals
 from serve.mesh.meshes import ColouredMesh, PerspectiveCamera, Placement
 
 Array = NDArray[np.float64]
@@ -109,45 +110,36 @@ def coloured_mesh(vertices: Array, faces: NDArray[np.int64], colours: Array) -> 
     positions = vertices @ _Z_UP_TO_Y_UP
     return ColouredMesh(
         positions=positions.astype(np.float32),
-        normals=_vertex_normals(positions, faces).astype(np.float32),
+        normals=vertex_normals(positions, faces).astype(np.float32),
         faces=faces.astype(np.uint32),
         colours=(colours.clip(0, 1) * 255).round().astype(np.uint8),
     )
-
-
-def _vertex_normals(positions: Array, faces: NDArray[np.int64]) -> Array:
-    """Unit normals by vertex, of the faces around it by their areas; up where they cancel out."""
-    a, b, c = (positions[faces[:, corner]] for corner in range(3))
-    of_faces = np.cross(b - a, c - a)
-    normals = np.column_stack(
-        [np.bincount(faces.ravel(), np.repeat(of_faces[:, axis], 3), minlength=len(positions)) for axis in range(3)]
-    )
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    flat = lengths[:, 0] < 1e-20
-    normals[flat] = (0.0, 1.0, 0.0)
-    lengths[flat] = 1.0
-    unit: Array = normals / lengths
-    return unit
 
 
 def splats_ply(gaussians: Any) -> bytes:
     """Upstream's `Gaussian`, turned into its glTF frame, as a PLY file that 3DGS viewers read.
 
     A splat's own axes turn with it; its colour is the same from all sides, so that there is nothing else to turn.
+
+    Raises:
+        FloatingPointError: A number is not finite.
     """
     xyz = _array(gaussians.get_xyz) @ _Z_UP_TO_Y_UP
     own = _array(gaussians._rotation + gaussians.rots_bias[None])
-    turned = _times(np.array(quaternion_of(_Z_UP_TO_Y_UP.T)), own / np.linalg.norm(own, axis=1, keepdims=True))
-    opacity = _array(gaussians.get_opacity)
+    with np.errstate(invalid="ignore"):
+        own /= np.linalg.norm(own, axis=1, keepdims=True)
+    turned = _times(np.array(quaternion_of(_Z_UP_TO_Y_UP.T)), own)
     columns = (
         xyz,
         np.zeros_like(xyz),
         _array(gaussians._features_dc)[:, 0],
-        np.log(opacity / (1 - opacity)),
+        _array(gaussians._opacity + gaussians.opacity_bias),  # before the sigmoid, as viewers expect it
         np.log(_array(gaussians.get_scaling)),
         turned,
     )
     values = np.concatenate(columns, axis=1).astype("<f4")
+    if not np.isfinite(values).all():
+        raise FloatingPointError("a splat has a number that is not finite")
     file = io.BytesIO()
     properties = "".join(f"property float {name}\n" for name in _SPLAT_FIELDS)
     file.write(f"ply\nformat binary_little_endian 1.0\nelement vertex {len(values)}\n{properties}end_header\n".encode())

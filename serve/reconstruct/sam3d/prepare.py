@@ -54,7 +54,7 @@ class PreparedPhoto:
         if self._shrunk < 1:
             size = max(1, round(width * self._shrunk)), max(1, round(height * self._shrunk))
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        self._rgb = torch.from_numpy(_TO_FLOAT[pixels.transpose(2, 0, 1)])
+        self._rgb = torch.from_numpy(_TO_FLOAT[np.ascontiguousarray(pixels.transpose(2, 0, 1))])
         reuse.begin_photo(self._rgb)
         self._send = reuse.once(lambda tensor: tensor[None].to(device), "device")
         with warnings.catch_warnings():
@@ -72,7 +72,8 @@ class PreparedPhoto:
         """
         mask = torch.from_numpy(self._full_mask(segmentation))
         rows, columns = (torch.nonzero(mask.any(dim=axis)) for axis in (1, 0))
-        if min(int(rows.max() - rows.min()), int(columns.max() - columns.min())) + 1 < _LEAST_EXTENT:
+        # Shrinking the photo may leave nothing of a thin one.
+        if not len(rows) or min(_extent(rows), _extent(columns)) < _LEAST_EXTENT:
             raise Gen3DError("no_object_in_box", "The object is too thin in the photo to be reconstructed.")
         if not bool(self._pointmap[:, mask.to(self._device)].isfinite().all(dim=0).any()):
             message = (
@@ -100,6 +101,10 @@ class PreparedPhoto:
         mask = np.zeros((height, width), np.bool_)
         mask[box.y_min : box.y_max, box.x_min : box.x_max] = segmentation.mask
         return mask if self._shrunk == 1 else resize_mask(mask, self._rgb.shape[2], self._rgb.shape[1])
+
+
+def _extent(indices: torch.Tensor) -> int:
+    return int(indices.max() - indices.min()) + 1
 
 
 def _to_pytorch3d(points: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from serve.reconstruct.sam3d.stages import Prepared, Sampling, Stages, Structure
 from serve.segment import PixelBox, Segmentation
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 _DRAFT_STRUCTURE_STEPS: Final = 4  # what the distilled structure stage was made for
 _AS_DECODED: Final = Fineness(faces=1_000_000, texture_size=8192)  # the contract's greatest: neither is reduced to
@@ -89,8 +90,18 @@ class Sam3d:
 
     def on(self, pixels: NDArray[np.uint8], boxes: Sequence[PixelBox], detail: Detail, seed: int) -> "_Photo":  # noqa: ARG002
         """See `Reconstructor.on`."""
+        photo = None
+        try:
+            photo = self._prepared(pixels)
+        except torch.OutOfMemoryError:
+            if not self.economise():
+                raise
+        # Again where it failed, with what was in the way gone.
+        return _Photo(self, photo or self._prepared(pixels), detail, seed)
+
+    def _prepared(self, pixels: NDArray[np.uint8]) -> PreparedPhoto:
         with self._inference(), self._residence.stage("depth"):
-            photo = PreparedPhoto(
+            return PreparedPhoto(
                 self._pipeline,
                 self._reuse,
                 pixels,
@@ -98,7 +109,6 @@ class Sam3d:
                 alike=self._alike,
                 device=self._device,
             )
-        return _Photo(self, photo, detail, seed)
 
     def prepare(self, photo: PreparedPhoto, mask: Segmentation) -> tuple[Prepared, Prepared]:
         """See `PreparedPhoto.prepare`."""
@@ -128,6 +138,9 @@ class Sam3d:
 
     def decode(self, structure: Structure, latents: Any, detail: Detail) -> Reconstruction | Gen3DError:
         """What was asked for of one object, in glTF's frames."""
+        turn, place, scale = (_array(each[0]) for each in (structure.rotation, structure.translation, structure.scale))
+        if not _are_finite(turn, place, scale, _array(latents.feats)) or not turn.any() or scale[0] <= 0:
+            return _failed("gave the object no place or no shape")
         mesh = splats = None
         with self._inference():
             if detail.mesh:
@@ -136,24 +149,24 @@ class Sam3d:
                 vertices, colours = _array(decoded.vertices), _array(decoded.vertex_attrs[:, :3])
                 if not len(vertices) or not len(decoded.faces):
                     return _failed("found no surface on the object")
-                if not np.isfinite(vertices).all() or not np.isfinite(colours).all():
+                if not _are_finite(vertices, colours):
                     return _failed("gave numbers that are not finite")
                 mesh = coloured_mesh(vertices, decoded.faces.cpu().numpy(), colours)
             if detail.splats:
                 with self._residence.stage("splats"):
                     gaussians = self._stages.gaussians(latents)
-                if not bool(gaussians.get_xyz.isfinite().all()):
+                try:
+                    splats = splats_ply(gaussians)
+                except FloatingPointError:
                     return _failed("gave numbers that are not finite")
-                splats = splats_ply(gaussians)
-            place = placement(
-                _array(structure.rotation[0]), _array(structure.translation[0]), float(structure.scale[0, 0])
-            )
-        if not np.isfinite([place.scale, *place.translation, *place.rotation]).all() or place.scale <= 0:
-            return _failed("gave the object no place")
-        warnings = (
-            () if (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size) else _FIXED
+        fixed = (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size)
+        return Reconstruction(
+            mesh,
+            splats,
+            placement(turn, place, float(scale[0])),
+            depth_is_guess=False,
+            warnings=() if fixed else _FIXED,
         )
-        return Reconstruction(mesh, splats, place, depth_is_guess=False, warnings=warnings)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -198,33 +211,38 @@ class _Photo:
 
     def make(
         self, masks: Sequence[Segmentation], step: Callable[[int, int, int], None]
-    ) -> Iterator[Reconstruction | Gen3DError]:
+    ) -> Iterator[Reconstruction | Exception]:
         """See `PhotoReconstructor.make`."""
         waiting, at_once = list(range(len(masks))), len(masks)
         warnings: tuple[Warned, ...] = ()
         while waiting:
-            group = waiting[:at_once]
+            is_short = False
             try:
-                for index, outcome in self._make({index: masks[index] for index in group}, step):
+                for index, outcome in self._make({index: masks[index] for index in waiting[:at_once]}, step):
                     waiting.remove(index)
                     yield _warned(outcome, warnings)
             except torch.OutOfMemoryError:
-                refused = bool(warnings) or not (at_once > 1 or self._network.economise())
-                at_once, warnings = 1, _SHORT_OF_MEMORY
-                log.warning("out of GPU memory on objects %s", group)
-                if refused:
+                log.warning("out of GPU memory, %d objects at once", min(at_once, len(waiting)))
+                is_short = True
+            # Outside the handler, so that what the failed attempt held is gone.
+            if is_short:
+                warnings = _SHORT_OF_MEMORY
+                if at_once > 1:
+                    at_once = 1
+                elif not self._network.economise():
                     waiting.pop(0)
                     yield _too_large()
 
     def _make(
         self, masks: Mapping[int, Segmentation], step: Callable[[int, int, int], None]
-    ) -> Iterator[tuple[int, Reconstruction | Gen3DError]]:
+    ) -> Iterator[tuple[int, Reconstruction | Exception]]:
         prepared: dict[int, tuple[Prepared, Prepared]] = {}
         for index, mask in masks.items():
-            try:
-                prepared[index] = self._network.prepare(self._photo, mask)
-            except Gen3DError as refusal:
-                yield index, refusal
+            found = _attempt(self._network.prepare, self._photo, mask)
+            if isinstance(found, Exception):
+                yield index, found
+            else:
+                prepared[index] = found
         if not prepared:
             return
         in_all = self._sampling.structure_steps + self._sampling.latent_steps + 1  # and decoding
@@ -241,9 +259,19 @@ class _Photo:
             if isinstance(outcome, Gen3DError):
                 yield index, outcome
             else:
-                made = self._network.decode(*outcome, self._detail)
+                made = _attempt(self._network.decode, *outcome, self._detail)
                 step(index, in_all, in_all)
                 yield index, made
+
+
+def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception:
+    """What the work for one object returns, or why it failed; that the memory ran out concerns the whole attempt."""
+    try:
+        return work(*arguments)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the engine logs it, and makes the other objects
+        return error
 
 
 _FIXED: Final = (
@@ -261,8 +289,8 @@ _SHORT_OF_MEMORY: Final = (
 )
 
 
-def _warned(outcome: Reconstruction | Gen3DError, warnings: tuple[Warned, ...]) -> Reconstruction | Gen3DError:
-    if isinstance(outcome, Gen3DError) or not warnings:
+def _warned(outcome: Reconstruction | Exception, warnings: tuple[Warned, ...]) -> Reconstruction | Exception:
+    if isinstance(outcome, Exception) or not warnings:
         return outcome
     return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
@@ -274,6 +302,10 @@ def _too_large() -> Gen3DError:
 
 def _failed(what: str) -> Gen3DError:
     return Gen3DError("reconstruction_failed", f"The network {what}: another seed, or a closer box, may help.")
+
+
+def _are_finite(*arrays: NDArray[np.float64]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def _array(tensor: torch.Tensor) -> NDArray[np.float64]:

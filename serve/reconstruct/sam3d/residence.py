@@ -1,5 +1,6 @@
 """Which networks are on the GPU when, and what its errors mean. Knows not what the networks do."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -9,6 +10,8 @@ import torch
 from serve.errors import EngineBrokenError, Gen3DError
 
 Vram = Literal["auto", "resident", "staged"]
+_LEAST_CAPABILITY = (8, 0)  # of flash attention
+_LOST, _SHORT = ("cuda error", "cuda execution failed", "cuda failed with error"), "out of memory"
 _ENOUGH_FOR_ALL = 32e9  # bytes; the networks take 13 in float32, and the stages' working memory comes on top
 
 
@@ -21,7 +24,10 @@ class Residence:
     Args:
         device: Where inference runs; on the CPU there is nothing to move.
         stages: The modules of each stage; one may be in several.
-        vram: `auto` is staged where the GPU has less than 32 GB.
+        vram: `auto` is staged where the GPU has less than 32 GB, or what is free of it does not suffice.
+
+    Raises:
+        torch.OutOfMemoryError: Everything was to be resident, and does not fit.
     """
 
     def __init__(self, device: torch.device, stages: Mapping[str, Sequence[Any]], vram: Vram) -> None:
@@ -32,8 +38,7 @@ class Residence:
         self._at_home = {key: list(_tensors(module)) for key, module in modules.items()}
         self._present: set[int] = set()
         if self._moves and not self.staged:
-            for key in modules:
-                self._bring(key)
+            self._settle(vram)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -54,18 +59,35 @@ class Residence:
         self._send_home(keep=set())
         return True
 
+    def _settle(self, vram: Vram) -> None:
+        """Brings everything; where that is left to us and others share the GPU, it is staged instead."""
+        try:
+            for key in self._at_home:
+                self._bring(key)
+        except torch.OutOfMemoryError:
+            if vram != "auto":
+                raise
+            self.economise()
+
     def _bring(self, key: int) -> None:
         if key in self._present:
             return
-        with torch.inference_mode(False):
-            for holder, at_home in self._at_home[key]:
-                holder.set(_moved(at_home, self._device))
-        self._present.add(key)
+        self._present.add(key)  # before it begins: what has come halfway must go home too
+        try:
+            with torch.inference_mode(False):
+                for holder, at_home in self._at_home[key]:
+                    holder.set(_moved(at_home, self._device))
+        except BaseException:
+            self._send_home(keep=self._present - {key})
+            raise
 
     def _send_home(self, keep: set[int]) -> None:
+        leaving = self._present - keep
+        if not leaving:
+            return
         with torch.inference_mode(False):
-            for gone in self._present - keep:
-                for holder, at_home in self._at_home[gone]:
+            for key in leaving:
+                for holder, at_home in self._at_home[key]:
                     holder.set(at_home)
         self._present &= keep
         torch.cuda.empty_cache()
@@ -125,26 +147,40 @@ def open_device(name: Literal["cuda", "cpu"]) -> torch.device:
         Gen3DError: `no_gpu`, with what PyTorch says of the driver.
     """
     if name == "cpu":
-        torch.set_num_threads(1)  # spconv's CPU path races with more: the number of vertices then varies
+        # spconv's CPU path races with more threads than one: the number of vertices then varies. It brings an OpenMP of
+        # its own, which reads this when it is loaded, and that is not yet.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
         return torch.device("cpu")
     if torch.version.cuda is None:
-        raise Gen3DError("no_gpu", "This PyTorch was built without CUDA: use the image sam3d, or set GEN3D_DEVICE=cpu.")
+        raise Gen3DError(
+            "no_gpu",
+            "This PyTorch was built without CUDA: install one for CUDA, or set GEN3D_DEVICE=cpu to run on the CPU, very slowly.",
+        )
     try:
         torch.cuda.init()
         device = torch.device("cuda", torch.cuda.current_device())
+        capability = torch.cuda.get_device_capability(device)
         torch.zeros(1, device=device)
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         advice = "start the container with --gpus all, on a machine whose NVIDIA driver is recent enough"
         message = f"No usable GPU ({reason}); {advice}, or set GEN3D_DEVICE=cpu to run on the CPU, very slowly."
         raise Gen3DError("no_gpu", message) from None
+    if capability < _LEAST_CAPABILITY:
+        name = torch.cuda.get_device_name(device)
+        needed, found = (".".join(map(str, version)) for version in (_LEAST_CAPABILITY, capability))
+        raise Gen3DError("no_gpu", f"{name} has compute capability {found}; the engine sam3d needs {needed} or newer.")
     return device
 
 
 def diagnose(error: Exception) -> Gen3DError | None:
-    """What an error of the GPU means: after most, its context answers nothing any more. None where it is another's."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return Gen3DError("out_of_memory", "The GPU's memory does not suffice for the object.")
-    if type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error):
-        return EngineBrokenError(f"The GPU failed: {str(error).partition(chr(10))[0]}")
-    return None
+    """What an error of the GPU means: after most, its context answers nothing any more. None where it is another's.
+
+    PyTorch says "CUDA error", spconv "cuda execution failed with error" or "cuda failed with error".
+    """
+    said = str(error).lower()
+    if isinstance(error, torch.OutOfMemoryError) or ("cuda" in said and ("alloc_failed" in said or _SHORT in said)):
+        return Gen3DError("out_of_memory", "The GPU's memory does not suffice for this photo, or an object in it.")
+    is_lost = type(error).__name__ == "AcceleratorError" or any(sign in said for sign in _LOST)
+    return EngineBrokenError(f"The GPU failed: {str(error).partition(chr(10))[0]}") if is_lost else None

@@ -18,7 +18,6 @@ from unittest.mock import patch
 
 import torch
 
-from serve.errors import Gen3DError
 from serve.reconstruct.sam3d.attention import attend_by_sequence
 from serve.torchvision_operators import declare_torchvision_operators
 
@@ -35,7 +34,7 @@ def import_pipeline() -> Any:
     """Upstream's `InferencePipelinePointMap`, ready for the CPU and for any GPU. The second call costs nothing.
 
     Raises:
-        Gen3DError: `package_missing`, where `sam3d_objects` or a package it needs is not installed.
+        ModuleNotFoundError: `sam3d_objects` or a package it needs is not installed.
     """
     if _PIPELINE not in sys.modules:
         _import()
@@ -52,28 +51,21 @@ def _import() -> None:
     os.environ["LIDRA_SKIP_INIT"] = "true"
     # The choice of a GPU's name would be overwritten by upstream; `_nameless_gpu` prevents that.
     os.environ["ATTN_BACKEND"] = os.environ["SPARSE_ATTN_BACKEND"] = "sdpa"
-    try:
-        declare_torchvision_operators()
-        _replace_pytorch3d_kernels()
-        _alias_depth_edge()
-        from loguru import logger
+    declare_torchvision_operators()
+    _replace_pytorch3d_kernels()
+    _alias_depth_edge()
+    from loguru import logger
 
-        logger.disable("sam3d_objects")  # it says a line for every call
-        # Standard output is for JSON lines; upstream prints to it.
-        with _unused_packages(), _nameless_gpu(), redirect_stdout(sys.stderr), unmended():
-            importlib.import_module(_PIPELINE)
-    except ModuleNotFoundError as error:
-        message = (
-            f"The engine sam3d needs the package '{error.name}', which is not installed here; the image sam3d has all"
-            " it needs."
-        )
-        raise Gen3DError("package_missing", message, package=error.name) from error
+    logger.disable("sam3d_objects")  # it says a line for every call
+    # Standard output is for JSON lines; upstream prints to it.
+    with _unused_packages(), _nameless_gpu(), redirect_stdout(sys.stderr), unmended():
+        importlib.import_module(_PIPELINE)
+    importlib.import_module("moge.model.v1")
     for name in ("full_attn", "windowed_attn"):
         importlib.import_module(f"{_ATTENTION}.{name}").masked_sdpa = attend_by_sequence  # type: ignore[attr-defined]
     # Of kaolin, one function: it asks whether a tensor has the shape that the code around it has just made.
     importlib.import_module(_FLEXICUBES).check_tensor = lambda *_, **__: True  # type: ignore[attr-defined]
-    if not torch.cuda.is_available():
-        _spare_fused_bias()
+    _spare_fused_bias()
 
 
 def _replace_pytorch3d_kernels() -> None:

@@ -26,7 +26,7 @@ def inflate(mask: Mask, fineness: Fineness = STANDARD, photo_size: tuple[int, in
     box = PixelBox(0, 0, mask.shape[1], mask.shape[0])
     detail = Detail("standard", fineness.faces, fineness.texture_size, mesh=True, splats=False)
     (made,) = Inflate().on(photo, [box], detail, 0).make([Segmentation(box, mask, 1.0)], lambda *_: None)
-    if isinstance(made, Gen3DError):
+    if isinstance(made, Exception):
         raise made
     return made
 
