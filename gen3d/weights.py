@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from model_loader.catalog import SEGMENTERS
+from model_loader.disk import size_text
 from serve.errors import Gen3DError
 
 _EXAMPLES = """examples:
@@ -40,7 +42,8 @@ removed, and no other bundle replaced. manifest.json is sent last: a prefix with
 _REPACK_EXAMPLES = """examples:
   gen3d weights repack weights --to repacked
 
-Needs PyTorch: run it in the sam3d image, or in an environment with it.
+Needs PyTorch, safetensors and omegaconf: run it where the engine sam3d is installed (in a checkout: make setup-sam3d,
+then .venv-sam3d/bin/gen3d).
 """
 _PLAIN_STEP_PERCENT = 5
 
@@ -57,28 +60,28 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
 
     action = _add_action(actions, "fetch", "fetch the published weights from the Hugging Face hub", _FETCH_EXAMPLES)
-    action.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder for the weights")
+    action.add_argument("--to", type=_folder, required=True, metavar="DIR", help="the folder for the weights")
     action.add_argument(
         "--segmenter",
-        choices=("sam2", "sam3"),
+        choices=SEGMENTERS,
         default="sam2",
         help="sam2 is SAM 2.1, openly licensed, and taken where absent; sam3 is gated",
     )
     action.set_defaults(run=_fetch)
 
     action = _add_action(actions, "verify", "check the size and SHA-256 of every file of a bundle", _VERIFY_EXAMPLES)
-    action.add_argument("folder", type=Path, metavar="DIR", help="the folder with the weights")
+    action.add_argument("folder", type=_folder, metavar="DIR", help="the folder with the weights")
     action.set_defaults(run=_verify)
 
     action = _add_action(
         actions, "repack", "make of published weights a smaller bundle that loads faster", _REPACK_EXAMPLES
     )
-    action.add_argument("folder", type=Path, metavar="DIR", help="the folder with the weights as published")
-    action.add_argument("--to", type=Path, required=True, metavar="DIR2", help="the folder for the repacked ones")
+    action.add_argument("folder", type=_folder, metavar="DIR", help="the folder with the weights as published")
+    action.add_argument("--to", type=_folder, required=True, metavar="DIR2", help="the folder for the repacked ones")
     action.set_defaults(run=_repack)
 
     action = _add_action(actions, "publish", "upload a bundle to S3", _PUBLISH_EXAMPLES)
-    action.add_argument("folder", type=Path, metavar="DIR", help="the folder with the weights")
+    action.add_argument("folder", type=_folder, metavar="DIR", help="the folder with the weights")
     action.add_argument("uri", metavar="s3://BUCKET/PREFIX/", help="where to; ends with /")
     action.set_defaults(run=_publish)
 
@@ -95,6 +98,12 @@ def _add_action(
     )
 
 
+def _folder(text: str) -> Path:
+    if not text:  # which Path takes for the folder one is in
+        raise argparse.ArgumentTypeError("is empty: name a folder")
+    return Path(text)
+
+
 def _fetch(arguments: argparse.Namespace) -> int:
     from model_loader.catalog import bundle_files
     from model_loader.fetch import fetch
@@ -102,6 +111,8 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
     address = os.environ.get("HF_ENDPOINT") or HUB
     files = bundle_files(arguments.segmenter)
+    for repository in dict.fromkeys(file.repository for file in files):
+        print(f"{repository.name} is under the licence {repository.licence}: {repository.page}", file=sys.stderr)
     with Hub(address, os.environ.get("HF_TOKEN")) as hub, _GoesOn(), _View() as view:
         anything = fetch(files, arguments.segmenter, arguments.to, hub, view)
     if anything:
@@ -112,10 +123,12 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from model_loader.locate import check_manifest
     from model_loader.manifest import read_manifest
     from model_loader.verify import find_problems, problems_error
 
     manifest = read_manifest(arguments.folder)
+    check_manifest(arguments.folder, manifest)
     with _View() as view:
         problems = find_problems(arguments.folder, manifest, hashes=True, watcher=view)
     for problem in problems:
@@ -123,17 +136,17 @@ def _verify(arguments: argparse.Namespace) -> int:
     if problems:
         raise problems_error(arguments.folder, manifest, problems)
     size = sum(file.bytes for file in manifest.files)
-    print(f"{arguments.folder}: all {len(manifest.files)} files of weights are right ({_size(size)})")
+    print(f"{arguments.folder}: all {len(manifest.files)} files of weights are right ({size_text(size)})")
     return 0
 
 
 def _repack(arguments: argparse.Namespace) -> int:
-    missing = [name for name in ("torch", "safetensors") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("torch", "safetensors", "omegaconf") if importlib.util.find_spec(name) is None]
     if missing:
         raise Gen3DError(
             "torch_missing",
-            f"Repacking needs {' and '.join(missing)}, which the default install lacks: run it in the sam3d image,"
-            " or in an environment with PyTorch.",
+            f"Repacking needs PyTorch, safetensors and omegaconf, and there is no {missing[0]} here: run it where the"
+            " engine sam3d is installed (in a checkout: make setup-sam3d, then .venv-sam3d/bin/gen3d).",
         )
     from model_loader.repack import repack_bundle
 
@@ -159,13 +172,6 @@ class _GoesOn:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is KeyboardInterrupt:
             print("What is done stays done; the same command goes on from there.", file=sys.stderr)
-
-
-def _size(count: int) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{count} bytes"
 
 
 class _View:
@@ -217,7 +223,7 @@ class _View:
         with self._lock:
             self._move(path, self._sizes[path])
             self._bars.remove_task(self._tasks.pop(path))
-            line = f"{outcome}: {path} ({_size(self._sizes[path])})"
+            line = f"{outcome}: {path} ({size_text(self._sizes[path])})"
             if self._is_watched:
                 self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -228,7 +234,7 @@ class _View:
         self._bars.update(self._tasks[path], completed=done)
         self._bars.update(self._total, completed=sum(self._done.values()))
         if not self._is_watched and self._percent() >= self._said_percent + _PLAIN_STEP_PERCENT:
-            self._say(f"{_size(sum(self._done.values()))} of {_size(sum(self._sizes.values()))}")
+            self._say(f"{size_text(sum(self._done.values()))} of {size_text(sum(self._sizes.values()))}")
 
     def _say(self, line: str) -> None:
         self._said_percent = self._percent()

@@ -26,6 +26,11 @@ class Arriving:
     def __init__(self, path: Path, want: Wanted) -> None:
         self._want = want
         self._path = path
+        # What has another name too (a repacked bundle's hard link, a cache's symbolic one) is taken whole or not at
+        # all, for it must not change under that name.
+        has_other_names = path.is_symlink() or (path.exists() and path.stat().st_nlink > 1)
+        if has_other_names and not (path.exists() and path.stat().st_size >= want.bytes):
+            path.unlink()
         self._file = path.open("ab", buffering=0)
         self._begin_hashes()
 
@@ -55,8 +60,10 @@ class Arriving:
         self._hash(data)
 
     def begin_anew(self) -> None:
-        """Forgets what is there."""
-        self._file.truncate(0)
+        """Forgets what is there. The next bytes go into a new file: this one may have other names."""
+        self._file.close()
+        self._path.unlink()
+        self._file = self._path.open("xb", buffering=0)
         self._begin_hashes()
 
     @property

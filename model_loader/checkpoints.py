@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import torch
 from omegaconf import OmegaConf
 
-from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER
+from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER, checkpoint_path
 from serve.errors import Gen3DError
 
 
@@ -47,11 +47,6 @@ _HALVED: Final = {
 }
 
 
-def checkpoint_path(name: str) -> str:
-    """Where a published checkpoint lies in a bundle."""
-    return f"{SAM3D_FOLDER}/{name}.ckpt"
-
-
 def open_checkpoint(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """The tensors of a published checkpoint by their names, memory-mapped: none is read before it is used.
 
@@ -69,7 +64,7 @@ def open_checkpoint(folder: Path, name: str) -> dict[str, torch.Tensor]:
         tensors_alone = all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
     except PermissionError as error:
         raise Gen3DError(
-            "weights_unreadable", f"'{path}' cannot be read ({error.strerror}): check its permissions."
+            "weights_unreadable", f"{str(path)!r} cannot be read ({error.strerror}): check its permissions."
         ) from None
     except Exception as error:  # noqa: BLE001 - whatever unpickling damaged bytes raises
         raise _damaged(checkpoint_path(name), str(error).partition("\n")[0][:200]) from None
@@ -119,7 +114,7 @@ def _halved_blocks(folder: Path, name: str) -> tuple[str, ...]:
         halved: Any = OmegaConf.select(OmegaConf.load(folder / path), _HALVED[name].setting)
     except PermissionError as error:
         raise Gen3DError(
-            "weights_unreadable", f"'{folder / path}' cannot be read ({error.strerror}): check its permissions."
+            "weights_unreadable", f"{str(folder / path)!r} cannot be read ({error.strerror}): check its permissions."
         ) from None
     except Exception as error:  # noqa: BLE001 - whatever reading a damaged file raises
         raise _damaged(path, str(error).partition("\n")[0][:200]) from None

@@ -1,18 +1,16 @@
 """Published weights → a bundle on disk: resumed, verified, renamed. Knows the hub only as a source of bytes."""
 
-import errno
-import shutil
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from model_loader.arriving import Arriving, Wanted
 from model_loader.catalog import CatalogFile, Segmenter, revisions
+from model_loader.disk import NO_ROOM, check_room
 from model_loader.hub import Description, Hub, TryAgain
 from model_loader.lock import locked
 from model_loader.manifest import MANIFEST, BundleFile, WeightsManifest, read_manifest, write_manifest
+from model_loader.parallel import Stopped, in_parallel
 from model_loader.progress import Unwatched, Watcher
 from serve.errors import Gen3DError
 
@@ -21,13 +19,6 @@ _GO_ON = "What has arrived stays; the same command goes on from there."
 # In a row, without a byte in between.
 _MAX_FAILURES = 6
 _MAX_PAUSE_S = 300.0
-# How long Ctrl-C waits for the threads: one that a server keeps waiting sees only afterwards that it was stopped.
-_PATIENCE_S = 1.0
-# EFBIG: FAT32, a common format of USB disks, holds no file of 4 GiB or more.
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
 
 
 def fetch(
@@ -43,8 +34,9 @@ def fetch(
     """Make the folder a bundle of these files, and write its manifest last.
 
     A file is written beside its place, with `.partial` appended, and takes its place once its size and hash are right.
-    What an earlier run left is used: whole files after hashing them, parts by asking for the rest. When this returns or
-    raises, no more is written.
+    What an earlier run left is used: whole files after hashing them, parts by asking for the rest. Files that have
+    another name too, by a hard or symbolic link, are used where they are right, and never written to. After Ctrl-C a
+    thread that the hub keeps waiting may outlive this, but writes no more.
 
     Args:
         files: What to fetch.
@@ -83,8 +75,9 @@ def _fetch(files: tuple[CatalogFile, ...], segmenter: Segmenter, folder: Path, f
     missing = [file for file in files if not _is_wanted(file, known.get(file.path))]
     if before and before.segmenter == segmenter and not missing and len(files) == len(before.files):
         return False
+    _check_places(folder, missing)
     wanted = fetching.describe(missing)
-    _check_room(folder, wanted)
+    check_room(folder, sum(_bytes_left(folder, want) for want in wanted), "The weights")
     # From here on the folder is no bundle until all is there.
     (folder / MANIFEST).unlink(missing_ok=True)
     known.update({file.path: file for file in fetching.fetch(wanted)})
@@ -100,13 +93,19 @@ def _manifest_there(folder: Path) -> WeightsManifest | None:
     try:
         manifest = read_manifest(folder)
     except Gen3DError as error:
-        if error.code == "weights_unreadable":
-            raise
-        return None
+        if error.code == "weights_missing":
+            return None
+        if error.code == "weights_damaged":  # a job's, perhaps, or a later Gen3D's
+            raise Gen3DError(
+                "weights_not_writable",
+                f"{str(folder / MANIFEST)!r} is no manifest of weights of this Gen3D: choose another folder with --to,"
+                " or remove it first.",
+            ) from None
+        raise
     if manifest.form == "repacked":
         raise Gen3DError(
             "weights_not_writable",
-            f"'{folder}' holds a repacked bundle: fetch into another folder, or remove it first.",
+            f"{str(folder)!r} holds a repacked bundle: fetch into another folder, or remove it first.",
         )
     return manifest
 
@@ -140,41 +139,41 @@ def _wanted(file: CatalogFile, said: Description) -> Wanted:
     return Wanted(file, size, file.sha256 or said.sha256, said.git_sha1)
 
 
-def _check_room(folder: Path, wanted: Sequence[Wanted]) -> None:
-    needed = 0
-    for want in wanted:
-        path, partial = folder / want.file.path, _partial(folder, want)
-        if not (path.is_file() and path.stat().st_size == want.bytes):
-            needed += max(0, want.bytes - (partial.stat().st_size if partial.is_file() else 0))
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise Gen3DError(
-            "disk_full",
-            f"The weights need {needed / 1e9:.1f} GB more in '{folder}', where {free / 1e9:.1f} GB are free: make room,"
-            " or choose another folder.",
-            needed=needed,
-            free=free,
-        )
+def _check_places(folder: Path, files: Sequence[CatalogFile]) -> None:
+    """Raise, before gigabytes are fetched, where a file could not take its place."""
+    for file in files:
+        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
+        for path in (folder / file.path, _partial(folder, file)):
+            if path.is_dir():
+                raise Gen3DError(
+                    "weights_not_writable",
+                    f"{str(path)!r} is a folder, in the place of a file of the weights: remove it, or choose another"
+                    " folder with --to.",
+                )
 
 
-def _partial(folder: Path, want: Wanted) -> Path:
-    return folder / f"{want.file.path}{PARTIAL}"
+def _bytes_left(folder: Path, want: Wanted) -> int:
+    path, partial = folder / want.file.path, _partial(folder, want.file)
+    if path.is_file() and path.stat().st_size == want.bytes:
+        return 0
+    return max(0, want.bytes - (partial.stat().st_size if partial.is_file() else 0))
+
+
+def _partial(folder: Path, file: CatalogFile) -> Path:
+    return folder / f"{file.path}{PARTIAL}"
 
 
 def _disk_error(folder: Path, error: OSError) -> Gen3DError:
-    if error.errno in _NO_ROOM:
+    path = str(error.filename or folder)
+    if error.errno in NO_ROOM:
         return Gen3DError(
             "disk_full",
-            f"There is no room for '{error.filename or folder}' ({error.strerror}): make some. {_GO_ON}",
+            f"There is no room for {path!r} ({error.strerror}): make some. {_GO_ON}",
         )
     return Gen3DError(
         "weights_not_writable",
-        f"'{error.filename or folder}' cannot be written ({error.strerror}): choose another folder with --to.",
+        f"{path!r} cannot be written ({error.strerror}): choose another folder with --to.",
     )
-
-
-class _Stopped(Exception):  # noqa: N818 - no error: another one's, or Ctrl-C, ended the work
-    """The work was stopped from outside."""
 
 
 class _Fetching:
@@ -197,50 +196,14 @@ class _Fetching:
 
     def describe(self, files: Sequence[CatalogFile]) -> list[Wanted]:
         """What each file must be."""
-        return self._in_parallel(files, lambda file: _wanted(file, self._describe(file)))
+        return in_parallel(
+            files, lambda file: _wanted(file, self._describe(file)), workers=self._workers, stop=self._stop
+        )
 
     def fetch(self, wanted: Sequence[Wanted]) -> list[BundleFile]:
         """Brings each file to its place."""
         self._watcher.plan({want.file.path: want.bytes for want in wanted})
-        return self._in_parallel(wanted, self._fetch_one)
-
-    def _in_parallel(self, tasks: Sequence[_Task], work: Callable[[_Task], _Result]) -> list[_Result]:
-        """The results in the order of the tasks; the first error ends all, and so does Ctrl-C."""
-        results: dict[int, _Result] = {}
-        errors: list[BaseException] = []
-        left = iter(enumerate(tasks))
-        taking = threading.Lock()
-
-        def run() -> None:
-            while not self._stop.is_set():
-                with taking:
-                    index, task = next(left, (None, None))
-                if index is None or task is None:
-                    return
-                try:
-                    results[index] = work(task)
-                except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
-                    errors.append(error)
-                    self._stop.set()
-
-        # Daemons: a server that does not answer must not keep the process from ending.
-        threads = [threading.Thread(target=run, daemon=True) for _ in range(min(self._workers, len(tasks)))]
-        try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        except BaseException:
-            self._stop.set()
-            until = time.monotonic() + _PATIENCE_S
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(max(0.0, until - time.monotonic()))
-            raise
-        for error in errors:
-            if not isinstance(error, _Stopped):
-                raise error
-        return [results[index] for index in range(len(tasks))]
+        return in_parallel(wanted, self._fetch_one, workers=self._workers, stop=self._stop)
 
     def _describe(self, file: CatalogFile) -> Description:
         failures = 0
@@ -263,12 +226,11 @@ class _Fetching:
 
     def _check_stopped(self) -> None:
         if self._stop.is_set():
-            raise _Stopped
+            raise Stopped
 
     def _fetch_one(self, want: Wanted) -> BundleFile:
         name = want.file.path
-        path, partial = self._folder / name, _partial(self._folder, want)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path, partial = self._folder / name, _partial(self._folder, want.file)
         outcome = "fetched"
         if path.is_file() and path.stat().st_size == want.bytes and not partial.exists():
             path.rename(partial)  # to be hashed as any other, and to take its place again
@@ -286,6 +248,7 @@ class _Fetching:
                 if arriving.bytes < want.bytes:
                     outcome = "fetched"
                     self._receive(want, arriving)
+                self._check_stopped()
                 if arriving.is_right:
                     break
                 arriving.begin_anew()
@@ -313,6 +276,7 @@ class _Fetching:
 
     def _receive_some(self, want: Wanted, arriving: Arriving) -> None:
         with self._hub.download(want.file, arriving.bytes) as download:
+            self._check_stopped()  # the hub may have kept it waiting for longer than anybody waited for it
             if download.size not in (None, want.bytes):
                 raise _wrong(want, f"it has {download.size} bytes instead of {want.bytes}")
             if download.start < arriving.bytes:

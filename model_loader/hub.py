@@ -78,12 +78,19 @@ class Hub:
     """The hub at one address, for one account. May be used from several threads at once."""
 
     def __init__(self, address: str, token: str | None) -> None:
-        """Raises Gen3DError: `invalid_setting` where the address is none, or the token cannot be one."""
-        self._address = httpx.URL(_checked_address(address))
+        """Raises Gen3DError: `invalid_setting` where the address is none, or the token, a proxy or certificates are."""
+        self._address = _checked_address(address)
         self._token = token.strip() if token else None
         if self._token and not re.fullmatch(r"[!-~]+", self._token):
             raise Gen3DError("invalid_setting", "HF_TOKEN holds characters that no token has: copy it anew.")
-        self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"User-Agent": "gen3d"})
+        try:
+            self._http = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, headers={"User-Agent": "gen3d"})
+        except (OSError, ImportError, ValueError, httpx.InvalidURL) as error:
+            raise Gen3DError(
+                "invalid_setting",
+                "The hub cannot be reached as SSL_CERT_FILE, SSL_CERT_DIR or a proxy variable says:"
+                f" {_client_fault(error)}.",
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -151,8 +158,8 @@ class Hub:
                 answer = self._http.send(
                     self._http.build_request(method, url, headers={**headers, **token}), stream=True
                 )
-            except httpx.HTTPError as error:
-                raise TryAgain(f"{url.host} could not be reached: {_reason(error)}") from None
+            except (httpx.HTTPError, UnicodeError) as error:
+                raise TryAgain(f"{_host(url)} could not be reached: {_reason(error)}") from None
             try:
                 if is_hub:
                     said.update(answer.headers)
@@ -160,15 +167,14 @@ class Hub:
                     self._check(answer, file.repository, file.source, is_hub)
                     yield answer, said
                     return
-                location = answer.headers.get("location", "")
-                target = url.join(location)
+                target = _target(url, answer.headers.get("location", ""))
+                if target is None:
+                    raise TryAgain(f"{_host(url)} redirects to nowhere")
                 if method == "HEAD" and _origin(target) != _origin(self._address):
                     yield answer, said
                     return
             finally:
                 answer.close()
-            if not location or target.scheme not in ("http", "https"):
-                raise TryAgain(f"{url.host} redirects to nowhere")
             url = target
         raise TryAgain("too many redirects")
 
@@ -178,7 +184,7 @@ class Hub:
         if status in (200, 206):
             return
         if not is_hub:  # signed addresses expire: the next attempt gets a new one
-            raise TryAgain(f"the hub's storage {answer.url.host} answers {status}", _retry_after(answer.headers))
+            raise TryAgain(f"the hub's storage {_host(answer.url)} answers {status}", _retry_after(answer.headers))
         if status in (401, 403):
             raise Gen3DError("hub_access_refused", self._refusal(status, repository), page=repository.page)
         if status in (404, 410):
@@ -207,18 +213,49 @@ class Hub:
         )
 
 
-def _checked_address(address: str) -> str:
+def _checked_address(address: str) -> httpx.URL:
     try:
         url = httpx.URL(address)
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host:
-        raise Gen3DError("invalid_setting", f"HF_ENDPOINT must be the hub's address, such as {HUB}; it is {address!r}.")
-    return address
+        # A name with an empty or overlong part is refused only by the codec that Python's sockets use.
+        is_one = url.scheme in ("http", "https") and bool(url.host) and bool(_host(url).encode("idna"))
+    except (httpx.InvalidURL, UnicodeError):
+        is_one = False
+    # A user in it would be sent in the token's stead, and a query or fragment with every path.
+    if not is_one or re.search("[@?#]", address):
+        raise Gen3DError(  # what it holds is not told: it may be a password
+            "invalid_setting",
+            f"HF_ENDPOINT must be the hub's address, such as {HUB}, with no user, query or fragment in it.",
+        )
+    return url
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
+def _host(url: httpx.URL) -> str:
+    """As it is sent: `url.host` is decoded, and raises for a name that cannot be."""
+    return url.raw_host.decode("ascii")
+
+
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
+def _target(url: httpx.URL, location: str) -> httpx.URL | None:
+    """Where a redirect leads, or None where that is nowhere."""
+    try:
+        target = url.join(location)
+    except (httpx.InvalidURL, UnicodeError):
+        return None
+    return target if location and target.scheme in ("http", "https") else None
+
+
+def _client_fault(error: Exception) -> str:
+    """Why there can be no HTTP client. A proxy's address is not told: it may hold a password."""
+    match error:
+        case OSError():
+            return f"the certificates cannot be read ({error.strerror or error})"
+        case ImportError():
+            return "a SOCKS proxy needs a package that is not installed; use an HTTP proxy"
+        case _:
+            return "a proxy's address is none, or has a scheme other than http and https"
 
 
 def _chunks(answer: httpx.Response) -> Iterator[bytes]:
@@ -228,7 +265,7 @@ def _chunks(answer: httpx.Response) -> Iterator[bytes]:
         raise TryAgain(f"the connection to {answer.url.host} broke: {_reason(error)}") from None
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 

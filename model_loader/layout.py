@@ -29,3 +29,13 @@ DINOV2_COPIES: Final[dict[str, tuple[str, str]]] = {
     "slat/image": ("slat_generator", "_base_models.condition_embedder.module_list.0.backbone."),
     "slat/mask": ("slat_generator", "_base_models.condition_embedder.module_list.1.backbone."),
 }
+
+
+def repacked_path(name: str) -> str:
+    """Where a part, or a file with copies of DINOv2, lies in a repacked bundle."""
+    return f"{SAM3D_FOLDER}/{name}.safetensors"
+
+
+def checkpoint_path(name: str) -> str:
+    """Where a published checkpoint lies in a bundle."""
+    return f"{SAM3D_FOLDER}/{name}.ckpt"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_loader.catalog import Segmenter, bundle_files, revisions
+from model_loader.layout import DINOV2_COPIES, PARTS, checkpoint_path, repacked_path
 from model_loader.manifest import MANIFEST, WeightsManifest, read_manifest
 from model_loader.verify import check_bundle, making_command, remedy
 from serve.errors import Gen3DError
@@ -44,22 +45,47 @@ def locate(folder: Path, *, check_hashes: bool = False) -> Bundle:
             `weights_other_revision`. Each says what is wrong, and which command makes it right.
     """
     manifest = read_manifest(folder)
+    check_manifest(folder, manifest)
+    check_bundle(folder, manifest, hashes=check_hashes)
+    return Bundle(folder, manifest)
+
+
+def check_manifest(folder: Path, manifest: WeightsManifest) -> None:
+    """Raise where what a manifest lists is not what the engine loads.
+
+    Args:
+        folder: The bundle; its files are not looked at.
+        manifest: What should be in it.
+
+    Raises:
+        Gen3DError: `weights_other_revision`, `weights_incomplete`, or `weights_damaged` where a repacked bundle's
+            manifest does not say where each copy of DINOv2 is.
+    """
     files = bundle_files(manifest.segmenter)
     if manifest.revisions != revisions(files):
         raise Gen3DError(
             "weights_other_revision",
-            f"The weights in '{folder}' are {_in_short(manifest.revisions)}, but this Gen3D is made for"
+            f"The weights in {str(folder)!r} are {_in_short(manifest.revisions)}, but this Gen3D is made for"
             f" {_in_short(revisions(files))}; those are made by: {making_command(folder, manifest)}",
         )
-    unlisted = {file.path for file in files} - {file.path for file in manifest.files}
-    if manifest.form == "published" and unlisted:
+    copies = manifest.dinov2.copies if manifest.dinov2 else {}
+    if manifest.form == "repacked" and copies.keys() != DINOV2_COPIES.keys():
+        raise Gen3DError(
+            "weights_damaged",
+            f"The {MANIFEST} in {str(folder)!r} does not say which file holds each copy of DINOv2."
+            f" {remedy(folder, manifest)}",
+            files=[MANIFEST],
+        )
+    needed = {file.path for file in files}
+    if manifest.form == "repacked":
+        needed -= {checkpoint_path(name) for name in PARTS}
+        needed |= {repacked_path(part) for parts in PARTS.values() for part in parts} | set(copies.values())
+    if unlisted := sorted(needed - {file.path for file in manifest.files}):
         raise Gen3DError(
             "weights_incomplete",
-            f"The {MANIFEST} in '{folder}' does not list {', '.join(sorted(unlisted))}. {remedy(folder, manifest)}",
-            files=sorted(unlisted),
+            f"The {MANIFEST} in {str(folder)!r} does not list {', '.join(unlisted)}. {remedy(folder, manifest)}",
+            files=unlisted,
         )
-    check_bundle(folder, manifest, hashes=check_hashes)
-    return Bundle(folder, manifest)
 
 
 def _in_short(commits: dict[str, str]) -> str:

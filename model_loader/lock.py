@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Gen3DError(
-                "weights_not_writable", f"Another gen3d is writing weights into '{folder}': let it finish."
+                "weights_not_writable", f"Another gen3d is writing weights into {str(folder)!r}: let it finish."
             ) from None
         except OSError as error:  # some network file systems have no locks
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP):

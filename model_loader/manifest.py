@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_loader.catalog import Segmenter
+from model_loader.commands import fetch_command
 from serve.errors import Gen3DError
 
 MANIFEST = "manifest.json"
@@ -91,34 +92,35 @@ def read_manifest(folder: Path) -> WeightsManifest:
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise Gen3DError(
             "weights_damaged",
-            f"'{path}' is not a manifest of this version of Gen3D ({where}: {first['msg']});"
-            f" fetch the weights anew: gen3d weights fetch --to DIR.",
+            f"{str(path)!r} is not a manifest of this version of Gen3D ({where}: {first['msg']});"
+            " gen3d weights fetch --to DIR brings the weights, into another folder.",
         ) from None
 
 
 def _unread(folder: Path, error: OSError) -> Gen3DError:
     """Why there is no manifest to read, and what makes one."""
-    fetch = f"gen3d weights fetch --to '{folder}'"
+    name, fetch = repr(str(folder)), fetch_command(folder)
     try:
         if not folder.exists():
-            return Gen3DError("weights_missing", f"There is no folder '{folder}' with weights; {fetch} makes it.")
+            return Gen3DError("weights_missing", f"There is no folder {name} with weights; {fetch} makes it.")
         if not folder.is_dir():
             return Gen3DError(
                 "weights_missing",
-                f"'{folder}' is not a folder, as weights are; gen3d weights fetch --to DIR makes one elsewhere.",
+                f"{name} is not a folder, as weights are; gen3d weights fetch --to DIR makes one elsewhere.",
             )
         if not any(folder.iterdir()):
-            return Gen3DError("weights_missing", f"The folder '{folder}' is empty; {fetch} fills it with the weights.")
+            return Gen3DError("weights_missing", f"The folder {name} is empty; {fetch} fills it with the weights.")
     except OSError as deeper:
         error = deeper
     if isinstance(error, FileNotFoundError):
         return Gen3DError(
             "weights_missing",
-            f"'{folder}' holds no {MANIFEST}: these are no weights of Gen3D, or their fetching is not finished;"
+            f"{name} holds no {MANIFEST}: these are no weights of Gen3D, or their fetching is not finished;"
             f" {fetch} finishes it.",
         )
     return Gen3DError(
-        "weights_unreadable", f"'{error.filename or folder}' cannot be read ({error.strerror}): check its permissions."
+        "weights_unreadable",
+        f"{str(error.filename or folder)!r} cannot be read ({error.strerror}): check its permissions.",
     )
 
 

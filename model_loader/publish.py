@@ -8,18 +8,20 @@ gives back (ListParts): so an interrupted upload goes on after its last part.
 import base64
 import hashlib
 import itertools
+import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_loader.manifest import MANIFEST, BundleFile, file_sha256, read_manifest
+from model_loader.locate import locate
+from model_loader.manifest import MANIFEST, BundleFile, file_sha256
+from model_loader.parallel import in_parallel
 from model_loader.progress import Unwatched, Watcher
-from model_loader.verify import check_bundle, remedy
+from model_loader.verify import remedy
 from serve.errors import Gen3DError
-from serve.s3 import BUCKET_NAME, has_control_characters
+from serve.s3 import BUCKET_NAME, has_control_characters, s3_failure
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,11 +53,10 @@ def publish(folder: Path, uri: str, watcher: Watcher | None = None, *, part_byte
         How many objects were written.
 
     Raises:
-        Gen3DError: Those of `read_manifest` and `check_bundle`, `publish_refused` or `storage_unreachable`.
+        Gen3DError: Those of `locate`, `publish_refused` or `storage_unreachable`.
     """
     bucket, prefix = _split(uri)
-    manifest = read_manifest(folder)
-    check_bundle(folder, manifest, hashes=False)
+    manifest = locate(folder).manifest
     watcher = watcher or Unwatched()
     try:
         last = BundleFile.model_construct(
@@ -76,10 +77,11 @@ def publish(folder: Path, uri: str, watcher: Watcher | None = None, *, part_byte
     except _ChangedError as changed:
         raise Gen3DError(
             "weights_damaged",
-            f"'{folder / changed.path}' is not what the manifest says: it was not uploaded. {remedy(folder, manifest)}",
+            f"{str(folder / changed.path)!r} is not what the manifest says: it was not uploaded."
+            f" {remedy(folder, manifest)}",
         ) from None
     except OSError as error:
-        raise Gen3DError("weights_unreadable", f"'{error.filename}' cannot be read ({error.strerror}).") from None
+        raise Gen3DError("weights_unreadable", f"{str(error.filename)!r} cannot be read ({error.strerror}).") from None
 
 
 def _split(uri: str) -> tuple[str, str]:
@@ -89,8 +91,8 @@ def _split(uri: str) -> tuple[str, str]:
         or not slash
         or not BUCKET_NAME.fullmatch(bucket)
         or (prefix and not prefix.endswith("/"))
-        or prefix.startswith("/")
-        or "//" in prefix
+        # To tools and proxies on the way, these would mean another place.
+        or {"", ".", ".."} & set(prefix.split("/")[:-1])
         or has_control_characters(prefix)
         or len(prefix.encode()) > 900  # of the 1024 bytes of a key
     ):
@@ -151,13 +153,26 @@ class _Upload:
             return False
         if file.bytes <= self._part_bytes:
             self._put_whole(file)
-        else:
-            self._put_in_parts(file, self._begun(file))
-            if self._hash_there(file) != file.sha256:  # what was begun earlier was begun for other content
-                self._watcher.begin(file.path, file.bytes, 0)
-                self._put_in_parts(file, None)
+        elif not self._is_put_at_once(file):
+            self._watcher.begin(file.path, file.bytes, 0)
+            self._put_in_parts(file, None)
         self._watcher.end(file.path, "uploaded")
         return True
+
+    def _is_put_at_once(self, file: BundleFile) -> bool:
+        """Goes on with an upload that was begun earlier, or begins one; whether the file has its place now."""
+        from botocore.exceptions import ClientError
+
+        begun = self._begun(file)
+        try:
+            self._put_in_parts(file, begun)
+        except ClientError as error:
+            # Another run has finished the upload, or the bucket's rules have ended it. Or it was begun without SHA-256,
+            # by something else: S3 answers 400 to parts with it.
+            is_gone = error.response["Error"]["Code"] == "NoSuchUpload"
+            if not is_gone and (begun is None or error.response["ResponseMetadata"]["HTTPStatusCode"] != 400):
+                raise
+        return self._hash_there(file) == file.sha256  # it may have been begun for other content
 
     def _hash_there(self, file: BundleFile) -> str | None:
         """The SHA-256 of the object in the file's place, `""` where it has none, None where there is no object."""
@@ -208,37 +223,31 @@ class _Upload:
                 )["UploadId"]
             )
         )
-        done: list[_Part] = []
         whole = hashlib.sha256()
-        sending: set[Future[_Part]] = set()
 
-        def send(number: int, data: bytes, sha256: str) -> _Part:
-            answer = self._client.upload_part(
-                Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=data, ChecksumSHA256=sha256
-            )
-            self._watcher.advance(file.path, len(data))
-            return _Part(number, answer["ETag"], sha256)
-
-        with (self._folder / file.path).open("rb", buffering=0) as content, ThreadPoolExecutor(_AT_ONCE) as pool:
-            try:
+        def read() -> Iterator[tuple[int, bytes]]:
+            with (self._folder / file.path).open("rb") as content:
                 for number in itertools.count(1):
                     data = content.read(self._part_bytes)
                     if not data:
-                        break
+                        return
                     whole.update(data)
-                    sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
-                    if number in there and there[number].sha256 == sha256:
-                        done.append(there[number])
-                        self._watcher.advance(file.path, len(data))
-                        continue
-                    if len(sending) == _AT_ONCE:  # no more than that in memory
-                        sent, sending = wait(sending, return_when=FIRST_COMPLETED)
-                        done += [part.result() for part in sent]
-                    sending.add(pool.submit(send, number, data, sha256))
-                done += [part.result() for part in sending]
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+                    yield number, data
+
+        def send(part: tuple[int, bytes]) -> _Part:
+            number, data = part
+            sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
+            found = there.get(number)
+            if found is None or found.sha256 != sha256:
+                answer = self._client.upload_part(
+                    Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=data, ChecksumSHA256=sha256
+                )
+                found = _Part(number, answer["ETag"], sha256)
+            self._watcher.advance(file.path, len(data))
+            return found
+
+        # No more parts than threads are in memory.
+        done = in_parallel(read(), send, workers=_AT_ONCE, stop=threading.Event())
         if whole.hexdigest() != file.sha256:
             raise _ChangedError(file.path)
         self._client.complete_multipart_upload(
@@ -246,10 +255,7 @@ class _Upload:
             Key=key,
             UploadId=upload,
             MultipartUpload={
-                "Parts": [
-                    {"PartNumber": part.number, "ETag": part.tag, "ChecksumSHA256": part.sha256}
-                    for part in sorted(done, key=lambda part: part.number)
-                ]
+                "Parts": [{"PartNumber": part.number, "ETag": part.tag, "ChecksumSHA256": part.sha256} for part in done]
             },
         )
 
@@ -258,6 +264,7 @@ class _Upload:
 def _s3_errors(uri: str) -> Iterator[None]:
     """Turn boto3's errors into ours. S3's own message is left out: it may name the account and its roles."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -266,14 +273,20 @@ def _s3_errors(uri: str) -> Iterator[None]:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status >= 500:
             raise Gen3DError("storage_unreachable", f"'{uri}': S3 answers {name}, status {status}.") from None
-        meaning = {
-            403: "your AWS identity needs s3:GetObject, s3:PutObject and s3:ListMultipartUploadParts below it, and"
-            " s3:ListBucket and s3:ListBucketMultipartUploads on the bucket",
-            404: "there is no such bucket",
-        }.get(status, "S3 refuses it")
+        if status == 403:
+            meaning = (
+                "your AWS identity needs s3:GetObject, s3:PutObject and s3:ListMultipartUploadParts below it, and"
+                " s3:ListBucket and s3:ListBucketMultipartUploads on the bucket"
+            )
+        elif name == "NoSuchBucket":
+            meaning = "there is no such bucket"
+        elif name == "NoSuchUpload":
+            meaning = "something else ends the uploads that are begun there: let it finish, and run the command again"
+        else:
+            meaning = "S3 refuses it"
         raise Gen3DError("publish_refused", f"'{uri}': {meaning} (S3 says {name}, status {status}).") from None
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
         raise Gen3DError("publish_refused", f"There are no usable AWS credentials here: {error}.") from None
-    except (exceptions.BotoCoreError, ValueError) as error:
+    except (exceptions.BotoCoreError, ResponseParserError, ValueError) as error:
         # A ValueError is boto3's word for an AWS_ENDPOINT_URL that is no address.
-        raise Gen3DError("storage_unreachable", f"'{uri}': S3 did not answer as it should: {error}") from None
+        raise Gen3DError("storage_unreachable", f"'{uri}': {s3_failure(error)}") from None

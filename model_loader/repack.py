@@ -3,7 +3,6 @@
 It knows nothing of what the tensors mean.
 """
 
-import errno
 import os
 import re
 import shutil
@@ -16,9 +15,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from model_loader.checkpoints import Chosen, checkpoint_path, choose_tensors
-from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER
-from model_loader.locate import Bundle, locate
+from model_loader.checkpoints import Chosen, choose_tensors
+from model_loader.disk import NO_ROOM, check_room
+from model_loader.layout import DINOV2_COPIES, PARTS, checkpoint_path, repacked_path
+from model_loader.locate import Bundle, check_manifest, locate
 from model_loader.lock import locked
 from model_loader.manifest import (
     MANIFEST,
@@ -34,8 +34,6 @@ from serve.errors import Gen3DError
 
 # In the target: everything is written there before anything takes its place.
 _WORK: Final = ".repacking"
-# EFBIG: FAT32 holds no file of 4 GiB or more.
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # The tensors of each file to write, by the name of its part or copy in `model_loader.layout`.
 _Plan = Mapping[str, Mapping[str, Chosen]]
@@ -52,26 +50,26 @@ def repack_bundle(source: Path, target: Path, tell: Callable[[str], None]) -> We
     Args:
         source: The published bundle. Its sizes are checked here, its hashes by `gen3d weights verify`.
         target: The folder for the repacked one; made where it is missing. One that was repacked from this very source
-            and is whole is left as it is; where it is damaged, it is made anew.
+            and is whole is left as it is; where it is damaged or lacks a file, it is made anew.
         tell: Is told, line by line, what was done.
 
     Returns:
         The repacked bundle's manifest.
 
     Raises:
-        Gen3DError: What `locate` raises for the source; `weights_missing` where it is repacked already;
+        Gen3DError: What `locate` raises for the source; `weights_repacked` where it is repacked already;
             `weights_damaged` or `weights_unreadable` for a checkpoint; `weights_not_writable` or `disk_full`.
     """
     bundle = locate(source)
     if bundle.manifest.form == "repacked":
         raise Gen3DError(
-            "weights_missing",
-            f"'{source}' is repacked already: use it as it is, or name the published weights, which"
+            "weights_repacked",
+            f"{str(source)!r} is repacked already: use it as it is, or name the published weights, which"
             " gen3d weights fetch --to DIR brings.",
         )
     with _errors_of_the_disk(target):
         if made := _made_before(bundle, target):
-            tell(f"'{target}' is this bundle, repacked and whole: nothing to do.")
+            tell(f"{str(target)!r} is this bundle, repacked and whole: nothing to do.")
             return made
         plan = _plan(bundle, tell)
         target.mkdir(parents=True, exist_ok=True)
@@ -98,14 +96,14 @@ def _errors_of_the_disk(target: Path) -> Iterator[None]:
         number = error.errno if isinstance(error, OSError) else int(found[1]) if found else None
         reason = os.strerror(number) if number else str(error)
         if isinstance(error, OSError) and error.filename:
-            reason += f": {error.filename}"
-        if number in _NO_ROOM:
+            reason += f": {str(error.filename)!r}"
+        if number in NO_ROOM:
             raise Gen3DError(
-                "disk_full", f"There is no room for the repacked weights in '{target}' ({reason}): make some."
+                "disk_full", f"There is no room for the repacked weights in {str(target)!r} ({reason}): make some."
             ) from None
         raise Gen3DError(
             "weights_not_writable",
-            f"The repacked weights cannot be written to '{target}' ({reason}): choose another folder with --to.",
+            f"The repacked weights cannot be written to {str(target)!r} ({reason}): choose another folder with --to.",
         ) from None
 
 
@@ -127,7 +125,7 @@ def _made_before(bundle: Bundle, target: Path) -> WeightsManifest | None:
         manifest = _manifest_of(target)
         if manifest is None or not _is_made_of(bundle, manifest):
             raise _taken(target, "holds another bundle")
-        return None if find_problems(target, manifest, hashes=True) else manifest
+        return manifest if _is_whole(target, manifest) else None
     # A run that was killed as the files took their places has left some of them.
     if others := names - _possible_files(bundle):
         raise _taken(target, f"holds other files, such as {min(others)}")
@@ -146,18 +144,21 @@ def _is_made_of(bundle: Bundle, manifest: WeightsManifest) -> bool:
     return manifest.form == "repacked" and same
 
 
+def _is_whole(target: Path, manifest: WeightsManifest) -> bool:
+    with suppress(Gen3DError):
+        check_manifest(target, manifest)
+        return not find_problems(target, manifest, hashes=True)
+    return False
+
+
 def _taken(target: Path, why: str) -> Gen3DError:
-    return Gen3DError("weights_not_writable", f"'{target}' {why}: name an empty folder, or a new one, with --to.")
+    return Gen3DError("weights_not_writable", f"{str(target)!r} {why}: name an empty folder, or a new one, with --to.")
 
 
 def _possible_files(bundle: Bundle) -> set[str]:
     names = [part for parts in PARTS.values() for part in parts]
     names += [f"dinov2-{index}" for index in range(len(DINOV2_COPIES))]
-    return {_repacked_path(name) for name in names} | {file.path for file in _kept(bundle)}
-
-
-def _repacked_path(name: str) -> str:
-    return f"{SAM3D_FOLDER}/{name}.safetensors"
+    return {repacked_path(name) for name in names} | {file.path for file in _kept(bundle)}
 
 
 def _kept(bundle: Bundle) -> list[BundleFile]:
@@ -183,15 +184,7 @@ def _check_room(bundle: Bundle, plan: _Plan, work: Path) -> None:
     device = work.stat().st_dev
     copied = [file.bytes for file in _kept(bundle) if (bundle.folder / file.path).stat().st_dev != device]
     needed = sum(sizes.values()) + sum(copies[-2:]) + sum(copied)
-    free = shutil.disk_usage(work).free
-    if needed > free:
-        raise Gen3DError(
-            "disk_full",
-            f"The repacked weights need {needed / 1e9:.2f} GB or more in '{work.parent}', where {free / 1e9:.2f} GB are"
-            " free: make room, or choose another folder with --to.",
-            needed=needed,
-            free=free,
-        )
+    check_room(work.parent, needed, "The repacked weights")
 
 
 def _write(bundle: Bundle, plan: _Plan, work: Path, tell: Callable[[str], None]) -> WeightsManifest:
@@ -204,13 +197,13 @@ def _write(bundle: Bundle, plan: _Plan, work: Path, tell: Callable[[str], None])
 
     for checkpoint, parts in PARTS.items():
         for part in parts:
-            files.append(write(part, _repacked_path(part), checkpoint))
+            files.append(write(part, repacked_path(part), checkpoint))
             tell(_line(files[-1]))
     # The same tensors under the same names make the same file, so the hashes of the files tell which copies are equal.
     backbones: dict[str, BundleFile] = {}
     copies: dict[str, str] = {}
     for copy, (checkpoint, _) in DINOV2_COPIES.items():
-        file = write(copy, _repacked_path(f"dinov2-{len(backbones)}"), checkpoint)
+        file = write(copy, repacked_path(f"dinov2-{len(backbones)}"), checkpoint)
         if file.sha256 in backbones:
             (work / file.path).unlink()
         else:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from model_loader.commands import fetch_command, repack_command
 from model_loader.manifest import BundleFile, WeightsManifest, file_sha256
 from model_loader.progress import Unwatched, Watcher
 from serve.errors import Gen3DError
@@ -90,7 +91,7 @@ def problems_error(folder: Path, manifest: WeightsManifest, problems: list[Probl
     named = ", ".join(map(str, problems[:5])) + (f" and {len(problems) - 5} more" if len(problems) > 5 else "")
     return Gen3DError(
         code,
-        f"Of the {len(manifest.files)} files of weights in '{folder}', {len(problems)}"
+        f"Of the {len(manifest.files)} files of weights in {str(folder)!r}, {len(problems)}"
         f" {'is' if len(problems) == 1 else 'are'} not as they should be: {named}. {remedy(folder, manifest)}",
         files=[problem.path for problem in problems],
     )
@@ -105,7 +106,4 @@ def remedy(folder: Path, manifest: WeightsManifest) -> str:
 
 def making_command(folder: Path, manifest: WeightsManifest) -> str:
     """The command that makes such a bundle in such a folder."""
-    if manifest.form == "repacked":
-        return f"gen3d weights repack PUBLISHED --to '{folder}'"
-    segmenter = "" if manifest.segmenter == "sam2" else f" --segmenter {manifest.segmenter}"
-    return f"gen3d weights fetch --to '{folder}'{segmenter}"
+    return repack_command(folder) if manifest.form == "repacked" else fetch_command(folder, manifest.segmenter)

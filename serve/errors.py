@@ -59,7 +59,8 @@ KINDS: dict[str, Kind] = {
     ),
     "weights_unreadable": Kind(503, "The bundle, or a file in it, may not be read."),
     "weights_not_writable": Kind(500, "The folder for the weights cannot be written, or is taken."),
-    "disk_full": Kind(507, "There is too little room on the disk; what has arrived stays."),
+    "weights_repacked": Kind(500, "The weights to repack are repacked already: name the published ones."),
+    "disk_full": Kind(507, "There is too little room on the disk; what was fetched stays."),
     "hub_access_refused": Kind(
         403, "The hub gives a file only to accounts with access; the message says how to get it."
     ),
@@ -83,7 +84,9 @@ KINDS: dict[str, Kind] = {
     "cancelled": Kind(499, "The client went away, so the work was stopped."),
     "storage_unreachable": Kind(502, "The object store did not answer as expected."),
     "port_unavailable": Kind(500, "The address and port to bind are taken, or not this machine's."),
-    "invalid_setting": Kind(500, "A `GEN3D_` or `HF_` variable holds what it cannot; the process does not start."),
+    "invalid_setting": Kind(
+        500, "A `GEN3D_`, `HF_`, proxy or certificate variable holds what it cannot; the process does not start."
+    ),
     "internal_error": Kind(500, "A defect in the server; its log holds the details."),
 }
 

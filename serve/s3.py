@@ -80,6 +80,21 @@ def has_control_characters(text: str) -> bool:
     return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
+def s3_failure(error: Exception) -> str:
+    """Why there was no answer of S3's to act on, for people, without the credentials that were sent.
+
+    Args:
+        error: What botocore raised, other than a `ClientError`.
+    """
+    from botocore.exceptions import HTTPClientError
+
+    # Not its subclasses: they are failures of the connection. This one carries what else went wrong on the way to it,
+    # such as http.client's "Invalid header value", which quotes the header.
+    if type(error) is HTTPClientError:
+        return "the request could not be sent; do the AWS_ variables hold line breaks?"
+    return f"S3 did not answer as it should: {error}"
+
+
 def _check_size(uri: str, size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise Gen3DError(
@@ -150,4 +165,4 @@ def _s3_errors(uri: str, action: _Action) -> Iterator[None]:
         raise Gen3DError(code, f"'{uri}': the server has no usable AWS credentials ({error}).") from error
     except (exceptions.BotoCoreError, ResponseParserError, ValueError) as error:
         # A ValueError is boto3's word for an AWS_ENDPOINT_URL that is no address.
-        raise Gen3DError("storage_unreachable", f"'{uri}': S3 did not answer as it should: {error}") from error
+        raise Gen3DError("storage_unreachable", f"'{uri}': {s3_failure(error)}") from None

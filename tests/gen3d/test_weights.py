@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from model_loader.catalog import bundle_files, revisions
+from model_loader.catalog import bundle_files
 from model_loader.locate import locate
-from model_loader.manifest import BundleFile, WeightsManifest, write_manifest
+from model_loader.manifest import write_manifest
+from tests.model_loader.small_bundle import make_bundle, make_repacked_bundle
 
 # The command with a catalog of small files: the real ones are gigabytes.
 DRIVER = """
@@ -141,19 +142,8 @@ def small_gen3d(
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A whole bundle of small files."""
-    folder = tmp_path / "weights"
-    listed = []
-    for file in bundle_files("sam2"):
-        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file.path).write_bytes(file.source.encode())
-        sha256 = hashlib.sha256(file.source.encode()).hexdigest()
-        listed.append(
-            BundleFile(path=file.path, bytes=len(file.source), sha256=sha256, repository=file.repository.name)
-        )
-    commits = revisions(bundle_files("sam2"))
-    manifest = WeightsManifest(form="published", segmenter="sam2", revisions=commits, files=tuple(listed))
-    write_manifest(folder, manifest)
-    return folder
+    make_bundle(tmp_path / "weights")
+    return tmp_path / "weights"
 
 
 def only_error(done: "subprocess.CompletedProcess[str]", code: str) -> str:
@@ -171,7 +161,12 @@ def test_fetching_tells_of_each_file_and_of_all(hub: Hub, tmp_path: Path) -> Non
     done = small_gen3d(hub, "weights", "fetch", "--to", tmp_path / "weights", HF_TOKEN="hf_good")
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{tmp_path}/weights: all 17 files of weights are there\n"
-    lines = done.stderr.splitlines()
+    licences, lines = done.stderr.splitlines()[:3], done.stderr.splitlines()[3:]
+    assert licences[0] == (
+        "facebook/sam-3d-objects is under the licence SAM License: https://huggingface.co/facebook/sam-3d-objects"
+    )
+    assert "MIT" in licences[1]
+    assert "Apache-2.0" in licences[2]
     for file in bundle_files("sam2"):
         assert [line for line in lines if f"fetched: {file.path} (4.0 kB)" in line]
     percents = [float(line.partition("%")[0]) for line in lines]
@@ -208,7 +203,7 @@ def test_a_second_run_does_nothing_and_says_so(hub: Hub, tmp_path: Path) -> None
     done = small_gen3d(hub, "weights", "fetch", "--to", tmp_path)
     assert done.returncode == 0
     assert "nothing to do" in done.stdout
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if "licence" not in line] == []
 
 
 def test_ctrl_c_loses_nothing(hub: Hub, tmp_path: Path) -> None:
@@ -267,17 +262,25 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
 def test_a_whole_bundle_is_verified(bundle: Path) -> None:
     done = gen3d("weights", "verify", bundle)
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(rf"{bundle}: all 17 files of weights are right \(\d+ bytes\)\n", done.stdout)
+    assert re.fullmatch(rf"{bundle}: all 17 files of weights are right \(84\.9 kB\)\n", done.stdout)
 
 
 def test_what_is_missing_or_damaged_is_listed(bundle: Path) -> None:
     (bundle / "moge/model.pt").unlink()
-    (bundle / "sam-3d-objects/LICENSE").write_text("ESNECIL")
+    licence = bundle / "sam-3d-objects/LICENSE"
+    licence.write_bytes(licence.read_bytes()[::-1])
     done = gen3d("weights", "verify", bundle)
     line = only_error(done, "weights_damaged")
     assert "gen3d weights fetch --to" in line
     assert "missing: moge/model.pt (is missing)" in done.stderr
     assert "damaged: sam-3d-objects/LICENSE (its SHA-256 is another)" in done.stderr
+
+
+def test_a_bundle_that_lists_too_little_is_not_right(tmp_path: Path) -> None:
+    manifest = make_repacked_bundle(tmp_path)
+    write_manifest(tmp_path, manifest.model_copy(update={"files": manifest.files[1:]}))
+    line = only_error(gen3d("weights", "verify", tmp_path), "weights_incomplete")
+    assert manifest.files[0].path in line
 
 
 @pytest.mark.parametrize("action", [["verify"], ["publish"]])
@@ -291,16 +294,34 @@ def test_publishing_to_no_place(bundle: Path) -> None:
     assert "/ at the end" in line
 
 
-def test_repacking_without_pytorch_says_where_to_run_it(bundle: Path, tmp_path: Path) -> None:
-    # A finder that knows no torch, whether this environment has it or not.
+def test_a_credential_with_a_line_break_is_told_and_not_printed(bundle: Path) -> None:
+    secrets = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_SESSION_TOKEN": "very\nsecret"}
+    more = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_DEFAULT_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1"}
+    done = gen3d("weights", "publish", bundle, "s3://gen3d-weights/w/", **secrets, **more)
+    assert "line breaks" in only_error(done, "storage_unreachable")
+    assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(("variable", "value"), [("SSL_CERT_FILE", "/nonexistent"), ("ALL_PROXY", "foo://x")])
+def test_a_variable_of_the_environment_that_is_wrong(tmp_path: Path, variable: str, value: str) -> None:
+    done = gen3d("weights", "fetch", "--to", tmp_path, **{variable: value})
+    assert "SSL_CERT_FILE, SSL_CERT_DIR or a proxy variable" in only_error(done, "invalid_setting")
+
+
+@pytest.mark.parametrize("package", ["torch", "safetensors", "omegaconf"])
+def test_repacking_without_what_it_needs_says_where_to_run_it(bundle: Path, tmp_path: Path, package: str) -> None:
+    # A finder that knows all but this one, whether this environment has them or not.
     script = (
         "import importlib.util as util, sys; find = util.find_spec;"
-        "util.find_spec = lambda name, *more: None if name == 'torch' else find(name, *more);"
+        f"needed = {{'torch', 'safetensors', 'omegaconf'}} - {{{package!r}}};"
+        f"util.find_spec = lambda name, *more: name in needed or (None if name == {package!r} else find(name, *more));"
         "from gen3d.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", script, "weights", "repack", str(bundle), "--to", str(tmp_path / "repacked")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    assert "sam3d image" in only_error(done, "torch_missing")
+    line = only_error(done, "torch_missing")
+    assert f"no {package} here" in line
+    assert "make setup-sam3d" in line
     assert not (tmp_path / "repacked").exists()
 
 
@@ -310,6 +331,9 @@ def test_repacking_without_pytorch_says_where_to_run_it(bundle: Path, tmp_path: 
         ([], "ACTION"),
         (["fetch"], "--to"),
         (["fetch", "--to", "weights", "--segmenter", "sam1"], "invalid choice"),
+        (["fetch", "--to", ""], "name a folder"),
+        (["repack", "weights", "--to", ""], "name a folder"),
+        (["verify", ""], "name a folder"),
         (["verify"], "DIR"),
         (["publish", "weights"], "s3://BUCKET/PREFIX/"),
         (["repack", "weights"], "--to"),

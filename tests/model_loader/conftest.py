@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +13,11 @@ from typing import Any, Literal
 
 import pytest
 
-from model_loader.catalog import CatalogFile, Segmenter, bundle_files, revisions
-from model_loader.manifest import BundleFile, WeightsManifest, write_manifest
+from model_loader.catalog import CatalogFile, bundle_files
+from model_loader.fetch import fetch
+from model_loader.hub import Hub
+from serve.errors import Gen3DError
+from tests.model_loader.small_bundle import Watching, make_bundle, small_content
 
 GOOD_TOKEN = "hf_good"
 STRANGERS_TOKEN = "hf_stranger"
@@ -32,7 +35,7 @@ class Trouble:
         content: Sent instead of the file's.
         hides_length: The body comes in chunks, with no length announced.
         ignores_range: All of the file is sent, whatever part was asked for.
-        waits_for: The body stops after `cut_after` bytes until this is set.
+        waits_for: The body stops after `cut_after` bytes until this is set; without those, no answer comes before.
         anonymous: The size and the hash are not told.
     """
 
@@ -128,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def answer(self, status: int, headers: dict[str, str], body: bytes = b"", trouble: Trouble | None = None) -> None:
+        if trouble is not None and trouble.waits_for is not None and trouble.cut_after is None:
+            trouble.waits_for.wait(60)
         self.send_response(status)
         hides_length = trouble is not None and trouble.hides_length
         length = {"Transfer-Encoding": "chunked"} if hides_length else {"Content-Length": str(len(body))}
@@ -251,44 +256,48 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
         yield hub
 
 
-def small_content(file: CatalogFile, size: int = 5000) -> bytes:
-    """Something to stand in a real file's place, that no other file has."""
-    seed = file.path.encode() * 4
-    return b"".join(hashlib.sha256(seed + bytes([n % 256])).digest() for n in range(size // 32))
-
-
 @pytest.fixture
 def small_files(hub: LocalHub) -> tuple[CatalogFile, ...]:
     """The files of a bundle, under their real names and revisions but small, all of them on the hub."""
     return tuple(
-        hub.publish(file, small_content(file), is_large=file.path.endswith((".ckpt", ".pt", ".safetensors")))
+        hub.publish(file, small_content(file.path), is_large=file.path.endswith((".ckpt", ".pt", ".safetensors")))
         for file in bundle_files("sam2")
     )
-
-
-def _make_bundle(folder: Path, segmenter: Segmenter = "sam2") -> WeightsManifest:
-    listed = []
-    for file in bundle_files(segmenter):
-        content = small_content(file)
-        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file.path).write_bytes(content)
-        sha256 = hashlib.sha256(content).hexdigest()
-        listed.append(BundleFile(path=file.path, bytes=len(content), sha256=sha256, repository=file.repository.name))
-    commits = revisions(bundle_files(segmenter))
-    manifest = WeightsManifest(form="published", segmenter=segmenter, revisions=commits, files=tuple(listed))
-    write_manifest(folder, manifest)
-    return manifest
-
-
-@pytest.fixture
-def make_bundle() -> Callable[..., WeightsManifest]:
-    """`make_bundle(folder, "sam3")` makes a whole bundle of small files, without any hub; sam2 where absent."""
-    return _make_bundle
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A folder with a whole bundle of small files."""
     folder = tmp_path / "weights"
-    _make_bundle(folder)
+    make_bundle(folder)
     return folder
+
+
+class Fetcher:
+    """`fetch` for a test: it does not wait, but writes down how long it would have."""
+
+    def __init__(self, hub: LocalHub, folder: Path) -> None:
+        self.hub = hub
+        self.folder = folder
+        self.token: str | None = GOOD_TOKEN
+        self.watching = Watching()
+        self.waits: list[float] = []
+
+    def __call__(self, files: tuple[CatalogFile, ...], **options: Any) -> bool:
+        self.watching = Watching()
+        with Hub(self.hub.address, self.token) as hub:
+            return fetch(files, "sam2", self.folder, hub, self.watching, wait=self._wait, **options)
+
+    def _wait(self, stop: threading.Event, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def refused(self, files: tuple[CatalogFile, ...]) -> Gen3DError:
+        with pytest.raises(Gen3DError) as raised:
+            self(files)
+        assert not (self.folder / "manifest.json").exists()
+        return raised.value
+
+
+@pytest.fixture
+def fetching(hub: LocalHub, tmp_path: Path) -> Fetcher:
+    return Fetcher(hub, tmp_path / "weights")

@@ -1,23 +1,18 @@
 """Fetching from a hub that behaves, and from one that does not."""
 
 import dataclasses
-import hashlib
-import shutil
 import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from model_loader.catalog import CatalogFile, bundle_files
-from model_loader.fetch import fetch
-from model_loader.hub import Hub
 from model_loader.locate import locate
-from serve.errors import Gen3DError
+from tests.model_loader.small_bundle import of
 
 if TYPE_CHECKING:
-    from tests.model_loader.conftest import LocalHub
+    from tests.model_loader.conftest import Fetcher, LocalHub
 
 GOOD_TOKEN, STRANGERS_TOKEN = "hf_good", "hf_stranger"
 BIG = "checkpoints/ss_generator.ckpt"
@@ -25,66 +20,7 @@ SMALL = "checkpoints/pipeline.yaml"
 BIG_PATH = "sam-3d-objects/ss_generator.ckpt"
 
 
-class Watching:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.sizes: Mapping[str, int] = {}
-        self.done: dict[str, int] = {}
-        self.begun: list[tuple[str, int]] = []
-        self.outcomes: dict[str, str] = {}
-
-    def plan(self, sizes: Mapping[str, int]) -> None:
-        self.sizes = sizes
-
-    def begin(self, path: str, size: int, done: int) -> None:
-        assert size == self.sizes[path]
-        self.begun.append((path, done))
-        self.done[path] = done
-
-    def advance(self, path: str, count: int) -> None:
-        self.done[path] += count
-
-    def end(self, path: str, outcome: str) -> None:
-        self.outcomes[path] = outcome
-
-
-class Fetcher:
-    """`fetch` for a test: it does not wait, but writes down how long it would have."""
-
-    def __init__(self, hub: "LocalHub", folder: Path) -> None:
-        self.hub = hub
-        self.folder = folder
-        self.token: str | None = GOOD_TOKEN
-        self.watching = Watching()
-        self.waits: list[float] = []
-
-    def __call__(self, files: tuple[CatalogFile, ...], **options: Any) -> bool:
-        self.watching = Watching()
-        with Hub(self.hub.address, self.token) as hub:
-            return fetch(files, "sam2", self.folder, hub, self.watching, wait=self._wait, **options)
-
-    def _wait(self, stop: threading.Event, seconds: float) -> None:
-        self.waits.append(seconds)
-
-    def refused(self, files: tuple[CatalogFile, ...]) -> Gen3DError:
-        with pytest.raises(Gen3DError) as raised:
-            self(files)
-        assert not (self.folder / "manifest.json").exists()
-        return raised.value
-
-
-@pytest.fixture
-def fetching(hub: "LocalHub", tmp_path: Path) -> Fetcher:
-    return Fetcher(hub, tmp_path / "weights")
-
-
-def of(files: tuple[CatalogFile, ...], path: str) -> CatalogFile:
-    (file,) = [file for file in files if file.path == path]
-    return file
-
-
-def test_a_bundle_is_made_and_found(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_bundle_is_made_and_found(fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     assert fetching(small_files)
     bundle = locate(fetching.folder, check_hashes=True)
     assert bundle.segmenter == "sam2"
@@ -97,14 +33,14 @@ def test_a_bundle_is_made_and_found(fetching: Fetcher, small_files: tuple[Catalo
     assert left == {file.path for file in small_files} | {"manifest.json"}
 
 
-def test_progress_is_told_by_file(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_progress_is_told_by_file(fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     fetching(small_files)
     sizes = {file.path: file.bytes for file in small_files}
     assert fetching.watching.sizes == fetching.watching.done == sizes
     assert fetching.watching.outcomes == dict.fromkeys(sizes, "fetched")
 
 
-def test_a_second_run_does_nothing(hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_second_run_does_nothing(hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     fetching(small_files)
     before = (fetching.folder / "manifest.json").stat().st_mtime_ns
     hub.seen.clear()
@@ -114,74 +50,15 @@ def test_a_second_run_does_nothing(hub: "LocalHub", fetching: Fetcher, small_fil
 
 
 def test_what_is_not_known_of_a_file_is_taken_from_the_hub(
-    fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     fetching(tuple(dataclasses.replace(file, bytes=None, sha256=None) for file in small_files))
     listed = locate(fetching.folder, check_hashes=True).manifest.files
     assert [(file.bytes, file.sha256) for file in listed] == [(file.bytes, file.sha256) for file in small_files]
 
 
-def test_only_what_is_missing_is_fetched(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
-) -> None:
-    fetching(small_files)
-    (fetching.folder / BIG_PATH).unlink()
-    hub.seen.clear()
-    assert fetching(small_files)
-    assert {seen.source for seen in hub.seen} == {BIG}
-    locate(fetching.folder, check_hashes=True)
-
-
-def test_a_bundle_that_is_being_changed_is_none(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
-) -> None:
-    fetching(small_files)
-    (fetching.folder / BIG_PATH).unlink()
-    hub.befall(BIG, "storage", content=b"x" * 4992)
-    assert fetching.refused(small_files).code == "hub_wrong_content"
-
-
-def test_files_without_a_manifest_are_hashed_and_taken(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
-) -> None:
-    fetching(small_files)
-    (fetching.folder / "manifest.json").unlink()
-    (fetching.folder / "sam-3d-objects/LICENSE").write_bytes(b"\0" * 4992)
-    hub.seen.clear()
-    fetching(small_files)
-    assert {seen.source for seen in hub.seen if seen.method == "GET"} == {"LICENSE"}, "the one that is another"
-    assert fetching.watching.outcomes[BIG_PATH] == "already there"
-    locate(fetching.folder, check_hashes=True)
-
-
-@pytest.mark.parametrize("left", [1, 2500, 4991, 4992])
-def test_a_part_that_an_earlier_run_left_is_resumed(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...], left: int
-) -> None:
-    content = hub.files["facebook/sam-3d-objects", of(small_files, BIG_PATH).repository.revision, BIG].content
-    partial = fetching.folder / f"{BIG_PATH}.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(content[:left])
-    fetching(small_files)
-    assert (fetching.folder / BIG_PATH).read_bytes() == content
-    ranges = [seen.headers.get("Range") for seen in hub.requests(BIG, "storage")]
-    assert ranges == ([f"bytes={left}-"] if left < len(content) else [])
-    assert (BIG_PATH, left) in fetching.watching.begun
-
-
-@pytest.mark.parametrize("left", [b"not the begin of it", b"x" * 4992, b"too long" * 1000])
-def test_a_part_of_something_else_is_thrown_away(
-    fetching: Fetcher, small_files: tuple[CatalogFile, ...], left: bytes
-) -> None:
-    partial = fetching.folder / f"{BIG_PATH}.partial"
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(left)
-    fetching(small_files)
-    locate(fetching.folder, check_hashes=True)
-
-
 def test_a_cut_connection_is_resumed_where_it_broke(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", cut_after=2000)
     hub.befall(BIG, "storage", cut_after=1000)
@@ -192,7 +69,7 @@ def test_a_cut_connection_is_resumed_where_it_broke(
 
 
 def test_a_storage_that_knows_no_ranges_sends_it_all_again(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", cut_after=2000)
     hub.befall(BIG, "storage", ignores_range=True)
@@ -202,7 +79,7 @@ def test_a_storage_that_knows_no_ranges_sends_it_all_again(
 
 
 def test_a_signed_address_that_has_expired_is_asked_for_anew(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", status=403)
     fetching(small_files)
@@ -211,7 +88,7 @@ def test_a_signed_address_that_has_expired_is_asked_for_anew(
 
 
 def test_the_hub_is_given_the_time_it_asks_for(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "hub", status=429, headers={"Retry-After": "7"})
     hub.befall(BIG, "hub", status=503)
@@ -222,7 +99,7 @@ def test_the_hub_is_given_the_time_it_asks_for(
 
 
 def test_a_hub_that_keeps_failing_is_given_up(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     for _ in range(20):
         hub.befall(BIG, "storage", status=500)
@@ -233,7 +110,7 @@ def test_a_hub_that_keeps_failing_is_given_up(
     assert fetching.waits == [1, 2, 4, 8, 16]
 
 
-def test_a_hub_that_is_not_there(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_hub_that_is_not_there(fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     fetching.hub.address = "http://127.0.0.1:1"
     assert fetching.refused(small_files).code == "hub_unreachable"
 
@@ -247,7 +124,7 @@ def test_a_hub_that_is_not_there(fetching: Fetcher, small_files: tuple[CatalogFi
     ],
 )
 def test_a_refusal_says_which_page_to_visit(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...], token: str | None, said: str
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...], token: str | None, said: str
 ) -> None:
     fetching.token = token
     error = fetching.refused(small_files)
@@ -258,14 +135,14 @@ def test_a_refusal_says_which_page_to_visit(
     assert not [seen for seen in hub.seen if seen.method == "GET"], "refused before anything is downloaded"
 
 
-def test_a_gated_page_is_named(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_gated_page_is_named(fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     fetching.token = STRANGERS_TOKEN
     error = fetching.refused(tuple(file for file in small_files if file.repository.gated))
     assert "https://huggingface.co/facebook/sam-3d-objects" in error.message
 
 
 def test_the_token_is_never_sent_to_another_host(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", cut_after=2000)
     fetching(small_files)
@@ -277,25 +154,18 @@ def test_the_token_is_never_sent_to_another_host(
     assert not [seen for seen in in_storage if GOOD_TOKEN in str(seen)]
 
 
-def test_without_a_token_none_is_sent(hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_without_a_token_none_is_sent(
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
+) -> None:
     fetching.token = None
     hub.gated.clear()
     fetching(small_files)
     assert not [seen for seen in hub.seen if "Authorization" in seen.headers]
 
 
-def test_a_token_that_cannot_be_one_is_refused(hub: "LocalHub") -> None:
-    with pytest.raises(Gen3DError, match="HF_TOKEN"):
-        Hub(hub.address, "hf_\x00ü")
-
-
-@pytest.mark.parametrize("address", ["", "huggingface.co", "ftp://huggingface.co", "http://", "http://[::1"])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(Gen3DError, match="HF_ENDPOINT"):
-        Hub(address, None)
-
-
-def test_a_file_that_the_hub_has_not(hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_file_that_the_hub_has_not(
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
+) -> None:
     file = of(small_files, BIG_PATH)
     del hub.files[file.repository.name, file.repository.revision, file.source]
     error = fetching.refused(small_files)
@@ -303,7 +173,7 @@ def test_a_file_that_the_hub_has_not(hub: "LocalHub", fetching: Fetcher, small_f
     assert BIG in error.message
 
 
-def test_a_revision_that_the_hub_has_not(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_a_revision_that_the_hub_has_not(fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     elsewhere = dict.fromkeys({file.repository.name for file in small_files}, "0" * 40)
     error = fetching.refused(
         tuple(
@@ -318,7 +188,7 @@ def test_a_revision_that_the_hub_has_not(fetching: Fetcher, small_files: tuple[C
 
 
 def test_another_size_on_the_hub_is_noticed_before_the_download(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "hub", headers={"X-Linked-Size": "4993"})
     error = fetching.refused(small_files)
@@ -331,7 +201,7 @@ def test_another_size_on_the_hub_is_noticed_before_the_download(
     "header", [{"X-Linked-Etag": f'"{"0" * 64}"'}, {"X-Repo-Commit": "0" * 40}], ids=["hash", "revision"]
 )
 def test_another_content_on_the_hub_is_noticed_before_the_download(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...], header: dict[str, str]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...], header: dict[str, str]
 ) -> None:
     hub.befall(BIG, "hub", headers=header)
     assert fetching.refused(small_files).code == "hub_wrong_content"
@@ -339,7 +209,7 @@ def test_another_content_on_the_hub_is_noticed_before_the_download(
 
 
 def test_a_file_of_which_nobody_knows_the_hash_is_refused(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "hub", anonymous=True)
     unknown = tuple(dataclasses.replace(file, sha256=None) if file.path == BIG_PATH else file for file in small_files)
@@ -355,7 +225,7 @@ def test_a_file_of_which_nobody_knows_the_hash_is_refused(
 @pytest.mark.parametrize(("source", "where"), [(BIG, "storage"), (SMALL, "hub")])
 def test_wrong_content_is_never_kept(
     hub: "LocalHub",
-    fetching: Fetcher,
+    fetching: "Fetcher",
     small_files: tuple[CatalogFile, ...],
     source: str,
     where: Any,
@@ -378,7 +248,7 @@ def test_wrong_content_is_never_kept(
 
 
 def test_a_body_without_a_length_is_taken(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", hides_length=True)
     fetching(small_files)
@@ -386,14 +256,14 @@ def test_a_body_without_a_length_is_taken(
 
 
 def test_a_body_without_a_length_ends_where_the_file_does(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     hub.befall(BIG, "storage", hides_length=True, content=b"x" * 6000)
     assert "more than 4992 bytes" in fetching.refused(small_files).message
 
 
 def test_a_body_without_a_length_that_ends_early_is_resumed(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     content = hub.files["facebook/sam-3d-objects", of(small_files, BIG_PATH).repository.revision, BIG].content
     hub.befall(BIG, "storage", hides_length=True, content=content[:2000])
@@ -403,7 +273,7 @@ def test_a_body_without_a_length_that_ends_early_is_resumed(
 
 
 def test_a_small_file_is_held_to_gits_hash(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
+    hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]
 ) -> None:
     unknown = tuple(dataclasses.replace(file, bytes=None, sha256=None) for file in small_files)
     content = hub.files["facebook/sam-3d-objects", unknown[0].repository.revision, SMALL].content
@@ -413,62 +283,7 @@ def test_a_small_file_is_held_to_gits_hash(
     assert fetching.refused(unknown).code == "hub_wrong_content"
 
 
-def test_a_disk_that_is_too_small_is_noticed_before_the_download(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
-) -> None:
-    size = 10**17
-    hub.befall(BIG, "hub", headers={"X-Linked-Size": str(size)})
-    huge = tuple(dataclasses.replace(file, bytes=size) if file.path == BIG_PATH else file for file in small_files)
-    error = fetching.refused(huge)
-    assert error.code == "disk_full"
-    assert "GB are free" in error.message
-    assert error.details["needed"] > size
-    assert not [seen for seen in hub.seen if seen.method == "GET"]
-
-
-def test_a_folder_that_cannot_be_made(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
-    fetching.folder.write_text("in the way")
-    with pytest.raises(Gen3DError) as raised:
-        fetching(small_files)
-    assert raised.value.code == "weights_not_writable"
-
-
-def test_a_folder_in_a_files_place(fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
-    (fetching.folder / BIG_PATH / "deeper").mkdir(parents=True)
-    assert fetching.refused(small_files).code == "weights_not_writable"
-
-
-def test_a_repacked_bundle_is_left_alone(
-    fetching: Fetcher, small_files: tuple[CatalogFile, ...], make_bundle: Callable[..., Any]
-) -> None:
-    manifest = make_bundle(fetching.folder)
-    text = manifest.model_copy(update={"form": "repacked"}).model_dump_json(exclude_none=True)
-    (fetching.folder / "manifest.json").write_text(text)
-    with pytest.raises(Gen3DError, match="repacked") as raised:
-        fetching(small_files)
-    assert raised.value.code == "weights_not_writable"
-    assert (fetching.folder / "manifest.json").read_text() == text
-
-
-def test_two_commands_do_not_write_into_one_folder(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]
-) -> None:
-    go_on = threading.Event()
-    hub.befall(BIG, "storage", cut_after=100, waits_for=go_on)
-    first = threading.Thread(target=fetching, args=(small_files,))
-    first.start()
-    try:
-        while not hub.requests(BIG, "storage"):
-            go_on.wait(0.01)
-        with pytest.raises(Gen3DError, match="Another gen3d"):
-            Fetcher(hub, fetching.folder)(small_files)
-    finally:
-        go_on.set()
-        first.join()
-    locate(fetching.folder, check_hashes=True)
-
-
-def test_files_come_several_at_once(hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...]) -> None:
+def test_files_come_several_at_once(hub: "LocalHub", fetching: "Fetcher", small_files: tuple[CatalogFile, ...]) -> None:
     go_on = threading.Event()
     large = ["checkpoints/ss_generator.ckpt", "checkpoints/slat_generator.ckpt", "model.pt"]
     for source in large:
@@ -482,16 +297,3 @@ def test_files_come_several_at_once(hub: "LocalHub", fetching: Fetcher, small_fi
         go_on.set()
         running.join()
     locate(fetching.folder, check_hashes=True)
-
-
-def test_another_segmenter_keeps_the_rest(
-    hub: "LocalHub", fetching: Fetcher, small_files: tuple[CatalogFile, ...], make_bundle: Callable[..., Any]
-) -> None:
-    fetching(small_files)
-    shutil.rmtree(fetching.folder / "sam2")
-    hub.seen.clear()
-    sam3 = tuple(hub.publish(file, hashlib.sha256(file.path.encode()).digest()) for file in bundle_files("sam3")[13:])
-    with Hub(hub.address, GOOD_TOKEN) as there:
-        fetch(small_files[:13] + sam3, "sam3", fetching.folder, there)
-    assert {seen.source for seen in hub.seen} == {file.source for file in sam3}
-    assert locate(fetching.folder, check_hashes=True).segmenter == "sam3"

@@ -1,6 +1,7 @@
 """Finding a bundle before anything of it is loaded, and every way in which it can be none."""
 
-from collections.abc import Callable
+import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from model_loader.locate import locate
 from model_loader.manifest import WeightsManifest, read_manifest, write_manifest
 from serve.errors import Gen3DError
+from tests.model_loader.small_bundle import make_bundle, make_repacked_bundle
 
 BIG = "sam-3d-objects/ss_generator.ckpt"
 
@@ -32,22 +34,47 @@ def test_a_whole_bundle_is_found(bundle: Path) -> None:
     assert found.revision == "sam-3d-objects@2e73555 moge-vitl@ad326bf sam2.1-hiera-large@665f8e2"
 
 
-def test_a_bundle_with_sam3_is_found(tmp_path: Path, make_bundle: Callable[..., WeightsManifest]) -> None:
+def test_a_bundle_with_sam3_is_found(tmp_path: Path) -> None:
     make_bundle(tmp_path, "sam3")
     assert locate(tmp_path).segmenter == "sam3"
 
 
-def test_a_repacked_bundle_has_the_files_of_its_manifest(bundle: Path) -> None:
-    (bundle / BIG).unlink()
-    files = [file.model_dump() for file in read_manifest(bundle).files if file.path != BIG]
-    change(bundle, form="repacked", files=files)
-    assert locate(bundle).manifest.form == "repacked"
+def test_a_repacked_bundle_is_found(tmp_path: Path) -> None:
+    make_repacked_bundle(tmp_path)
+    assert locate(tmp_path, check_hashes=True).manifest.form == "repacked"
+
+
+@pytest.mark.parametrize(
+    "path", ["slat_embedder.safetensors", "dinov2-0.safetensors", "ss_generator.yaml", "../moge/model.pt"]
+)
+def test_a_repacked_bundle_that_lists_too_little(tmp_path: Path, path: str) -> None:
+    make_repacked_bundle(tmp_path)
+    path = os.path.normpath(f"sam-3d-objects/{path}")
+    change(tmp_path, files=[file.model_dump() for file in read_manifest(tmp_path).files if file.path != path])
+    error = refusal(tmp_path)
+    assert error.code == "weights_incomplete"
+    assert error.details["files"] == [path]
+    assert f"gen3d weights repack PUBLISHED --to {tmp_path}" in error.message
+
+
+def test_a_published_bundle_that_calls_itself_repacked(bundle: Path) -> None:
+    change(bundle, form="repacked")
+    assert refusal(bundle).code == "weights_damaged"
+
+
+@pytest.mark.parametrize("copies", [None, {"equal": True, "copies": {}}])
+def test_a_repacked_bundle_says_where_dinov2_is(tmp_path: Path, copies: Any) -> None:
+    make_repacked_bundle(tmp_path)
+    change(tmp_path, dinov2=copies)
+    error = refusal(tmp_path)
+    assert error.code == "weights_damaged"
+    assert "DINOv2" in error.message
 
 
 def test_no_folder(tmp_path: Path) -> None:
     error = refusal(tmp_path / "weights")
     assert error.code == "weights_missing"
-    assert f"gen3d weights fetch --to '{tmp_path}/weights'" in error.message
+    assert f"gen3d weights fetch --to {tmp_path}/weights " in error.message
 
 
 def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
@@ -84,7 +111,7 @@ def test_half_a_bundle_names_what_is_missing(bundle: Path) -> None:
     assert error.code == "weights_incomplete"
     assert f"{BIG} (is missing)" in error.message
     assert error.details["files"] == [BIG, "moge/model.pt"]
-    assert f"gen3d weights fetch --to '{bundle}'" in error.message
+    assert f"gen3d weights fetch --to {bundle}" in error.message
 
 
 def test_a_manifest_that_lists_too_little(bundle: Path) -> None:
@@ -123,7 +150,7 @@ def test_another_revision_is_refused(bundle: Path) -> None:
     assert error.code == "weights_other_revision"
     assert "moge-vitl@979e84d" in error.message
     assert "made for sam-3d-objects@2e73555 moge-vitl@ad326bf" in error.message
-    assert error.message.endswith(f"gen3d weights fetch --to '{bundle}'")
+    assert error.message.endswith(f"gen3d weights fetch --to {bundle}")
 
 
 def test_many_problems_are_counted(bundle: Path) -> None:
@@ -145,3 +172,21 @@ def test_names_in_a_manifest_lead_nowhere_else(bundle: Path) -> None:
     text = (bundle / "manifest.json").read_text()
     (bundle / "manifest.json").write_text(text.replace(BIG, "../../etc/passwd"))
     assert refusal(bundle).code == "weights_damaged"
+
+
+@pytest.mark.parametrize("name", ["the weights", "a'b", "$(rm -rf x)", "--force"])
+def test_commands_can_be_pasted(tmp_path: Path, name: str) -> None:
+    command = refusal(tmp_path / name).message.partition("; ")[2].removesuffix(" makes it.")
+    assert shlex.split(command) == ["gen3d", "weights", "fetch", "--to", str(tmp_path / name)]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_name_with_a_line_break_makes_no_second_line(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "two\nlines"
+    if is_there:
+        make_bundle(folder)
+        (folder / BIG).unlink()
+    message = refusal(folder).message
+    assert "\n" not in message
+    assert "two\\nlines" in message
+    assert "--to DIR" in message

@@ -3,15 +3,15 @@
 import hashlib
 import itertools
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from model_loader.manifest import WeightsManifest, read_manifest, write_manifest
+from model_loader.manifest import read_manifest, write_manifest
 from model_loader.publish import publish
 from serve.errors import Gen3DError
+from tests.model_loader.small_bundle import Watching, make_repacked_bundle, put_content
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import PartTypeDef
@@ -67,22 +67,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def put(folder: Path, path: str, content: bytes) -> None:
-    """Makes this a file's content, in the manifest too."""
-    (folder / path).write_bytes(content)
-    manifest = read_manifest(folder)
-    files = [file.model_dump() for file in manifest.files]
-    for file in files:
-        if file["path"] == path:
-            file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    write_manifest(folder, WeightsManifest.model_validate({**manifest.model_dump(), "files": files}))
-
-
 @pytest.fixture
 def big_bundle(bundle: Path) -> Path:
     """A bundle with a file of three parts."""
     part = hashlib.sha256(b"a part").digest() * (PART // 32)
-    put(bundle, BIG, part + part[::-1] + b"end")
+    put_content(bundle, BIG, part + part[::-1] + b"end")
     return bundle
 
 
@@ -90,28 +79,21 @@ class CutOffError(Exception):
     """What a test ends an upload with."""
 
 
-class Watching:
-    """Ends the work once so many bytes of a file are done."""
+class CuttingOff(Watching):
+    """Ends the work once so many bytes of a file are done; where that is 0, once the file is."""
 
-    def __init__(self, path: str = "", after: float = float("inf")) -> None:
+    def __init__(self, path: str, after: int) -> None:
+        super().__init__()
         self.path = path
         self.after = after
-        self.done: dict[str, int] = {}
-        self.outcomes: dict[str, str] = {}
-
-    def plan(self, sizes: Mapping[str, int]) -> None:
-        self.sizes = sizes
-
-    def begin(self, path: str, size: int, done: int) -> None:
-        self.done[path] = done
 
     def advance(self, path: str, count: int) -> None:
-        self.done[path] += count
-        if path == self.path and self.done[path] >= self.after:
+        super().advance(path, count)
+        if path == self.path and self.done[path] >= self.after > 0:
             raise CutOffError
 
     def end(self, path: str, outcome: str) -> None:
-        self.outcomes[path] = outcome
+        super().end(path, outcome)
         if path == self.path and self.after == 0:
             raise CutOffError
 
@@ -162,7 +144,7 @@ def test_a_large_file_goes_in_parts(s3: "LocalS3", uri: str, big_bundle: Path) -
 
 def test_an_interrupted_upload_goes_on_after_its_last_part(s3: "LocalS3", uri: str, big_bundle: Path) -> None:
     with pytest.raises(CutOffError):
-        publish(big_bundle, uri, Watching(BIG, after=PART), part_bytes=PART)
+        publish(big_bundle, uri, CuttingOff(BIG, after=PART), part_bytes=PART)
     key = uri.removeprefix(f"s3://{s3.bucket}/") + BIG
     (begun,) = s3.client.list_multipart_uploads(Bucket=s3.bucket, Prefix=key)["Uploads"]
     upload = begun["UploadId"]
@@ -177,7 +159,7 @@ def test_an_interrupted_upload_goes_on_after_its_last_part(s3: "LocalS3", uri: s
     )
     before = parts()
     with pytest.raises(CutOffError):
-        publish(big_bundle, uri, Watching(BIG, after=2 * PART + 3), part_bytes=PART)
+        publish(big_bundle, uri, CuttingOff(BIG, after=2 * PART + 3), part_bytes=PART)
     assert parts()[1] == before[1], "not sent again"
     assert parts()[2] != before[2], "sent again, for it was another"
     assert "manifest.json" not in objects(s3, uri)
@@ -203,7 +185,7 @@ def test_a_begun_upload_of_other_content_does_no_harm(s3: "LocalS3", uri: str, b
 def test_the_manifest_comes_last(s3: "LocalS3", uri: str, bundle: Path) -> None:
     last = read_manifest(bundle).files[-1].path
     with pytest.raises(CutOffError):
-        publish(bundle, uri, Watching(last, after=0))
+        publish(bundle, uri, CuttingOff(last, after=0))
     assert objects(s3, uri).keys() == contents(bundle).keys() - {"manifest.json"}
 
 
@@ -222,7 +204,7 @@ def test_nothing_is_removed(s3: "LocalS3", uri: str, bundle: Path) -> None:
 def test_another_bundle_is_not_replaced(s3: "LocalS3", uri: str, bundle: Path) -> None:
     publish(bundle, uri)
     before = objects(s3, uri)
-    put(bundle, BIG, b"another content")
+    put_content(bundle, BIG, b"another content")
     with pytest.raises(Gen3DError, match="Another bundle") as raised:
         publish(bundle, uri)
     assert raised.value.code == "publish_refused"
@@ -231,13 +213,22 @@ def test_another_bundle_is_not_replaced(s3: "LocalS3", uri: str, bundle: Path) -
 
 @pytest.mark.parametrize("size", [5000, 2 * PART])
 def test_a_damaged_file_is_not_uploaded(s3: "LocalS3", uri: str, bundle: Path, size: int) -> None:
-    put(bundle, BIG, b"a" * size)
+    put_content(bundle, BIG, b"a" * size)
     (bundle / BIG).write_bytes(b"b" * size)
     with pytest.raises(Gen3DError) as raised:
         publish(bundle, uri, part_bytes=PART)
     assert raised.value.code == "weights_damaged"
     assert BIG in raised.value.message
     assert not {BIG, "manifest.json"} & objects(s3, uri).keys()
+
+
+def test_a_bundle_that_lists_too_little_is_not_published(s3: "LocalS3", uri: str, tmp_path: Path) -> None:
+    manifest = make_repacked_bundle(tmp_path)
+    write_manifest(tmp_path, manifest.model_copy(update={"files": manifest.files[1:]}))
+    with pytest.raises(Gen3DError) as raised:
+        publish(tmp_path, uri)
+    assert raised.value.code == "weights_incomplete"
+    assert objects(s3, uri) == {}
 
 
 def test_half_a_bundle_is_not_published(s3: "LocalS3", uri: str, bundle: Path) -> None:
@@ -252,6 +243,7 @@ def test_half_a_bundle_is_not_published(s3: "LocalS3", uri: str, bundle: Path) -
     "uri",
     ["", "weights/", "s3://", "s3://b/", "s3:///weights/", "s3://gen3d-photos", "s3://gen3d-photos/weights",
      "s3://gen3d-photos//weights/", "s3://gen3d-photos/a//b/", "S3://gen3d-photos/weights/", "s3://gen3d-photos/\n/",
+     "s3://gen3d-photos/../weights/", "s3://gen3d-photos/a/./b/", "s3://gen3d-photos/..../../",
      "file:///weights/", f"s3://gen3d-photos/{'x' * 1000}/"],
 )  # fmt: skip
 def test_an_address_that_is_none(bundle: Path, uri: str) -> None:
@@ -265,6 +257,7 @@ def test_a_bucket_that_is_not_there(uri: str, bundle: Path) -> None:
     with pytest.raises(Gen3DError) as raised:
         publish(bundle, "s3://gen3d-nowhere/weights/")
     assert raised.value.code == "publish_refused"
+    assert "there is no such bucket" in raised.value.message
 
 
 def test_a_place_that_may_not_be_written(s3: "LocalS3", uri: str, bundle: Path) -> None:

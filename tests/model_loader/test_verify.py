@@ -1,29 +1,10 @@
 """Verifying: every problem of a bundle, with progress."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from model_loader.manifest import read_manifest
 from model_loader.verify import find_problems
-
-
-class Watching:
-    def __init__(self) -> None:
-        self.sizes: Mapping[str, int] = {}
-        self.done: dict[str, int] = {}
-        self.outcomes: dict[str, str] = {}
-
-    def plan(self, sizes: Mapping[str, int]) -> None:
-        self.sizes = sizes
-
-    def begin(self, path: str, size: int, done: int) -> None:
-        self.done[path] = done
-
-    def advance(self, path: str, count: int) -> None:
-        self.done[path] += count
-
-    def end(self, path: str, outcome: str) -> None:
-        self.outcomes[path] = outcome
+from tests.model_loader.small_bundle import Watching
 
 
 def test_a_whole_bundle_has_no_problems(bundle: Path) -> None:

@@ -23,8 +23,10 @@ def test_a_mask_without_depth_fails_alone(network: Sam3d, photo: Any, monkeypatc
     work = network.on(photo, BOXES, MESH, SEED)
     with torch.inference_mode():
         work._photo._pointmap[:, :80, :60] = torch.inf  # the sky, as MoGe gives it
-    masks = [ellipse(BOXES[1]), ellipse(BOXES[2])]
-    assert codes(list(work.make(masks, ignored))) == ["no_depth", "made"]
+    without, sound = ellipse(BOXES[1]), ellipse(BOXES[2])
+    assert codes(list(work.make([without, sound], ignored))) == ["no_depth", "made"]
+    assert codes(list(work.make([sound, without], ignored))) == ["made", "no_depth"], "in the order of the masks"
+    assert codes(list(work.make([without], ignored))) == ["no_depth"]
 
 
 def test_a_mask_of_a_pixel_or_two_is_no_object(network: Sam3d, photo: Any) -> None:

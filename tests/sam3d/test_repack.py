@@ -353,6 +353,17 @@ class TestInterruption:
         assert repack_bundle(weights, tmp_path, quiet) == manifest
         assert not find_problems(tmp_path, manifest, hashes=True)
 
+    @pytest.mark.parametrize("left_out", ["ss_embedder.safetensors", "dinov2-0.safetensors", "pipeline.yaml"])
+    def test_a_repacked_bundle_that_lists_too_little_is_made_anew(
+        self, weights: Path, tmp_path: Path, left_out: str
+    ) -> None:
+        manifest = repack_bundle(weights, tmp_path, quiet)
+        fewer = tuple(file for file in manifest.files if file.path != f"{SAM3D_FOLDER}/{left_out}")
+        write_manifest(tmp_path, manifest.model_copy(update={"files": fewer}))
+        (tmp_path / SAM3D_FOLDER / left_out).unlink()
+        assert repack_bundle(weights, tmp_path, quiet) == manifest
+        assert locate(tmp_path, check_hashes=True).manifest == manifest
+
     def test_a_bundle_that_is_being_made_anew_is_none(
         self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -371,7 +382,7 @@ class TestRefusals:
         assert not (tmp_path / "out").exists()
 
     def test_a_source_that_is_repacked_already(self, repacked: Bundle, tmp_path: Path) -> None:
-        message = refused("weights_missing", repacked.folder, tmp_path / "out")
+        message = refused("weights_repacked", repacked.folder, tmp_path / "out")
         assert f"'{repacked.folder}' is repacked already" in message
         assert not (tmp_path / "out").exists()
 
@@ -442,7 +453,7 @@ class TestRefusals:
     def test_a_disk_that_is_too_small(self, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
         message = refused("disk_full", weights, tmp_path / "out")
-        assert "make room, or choose another folder with --to" in message
+        assert "Make room, or choose another folder with --to" in message
         assert files_in(tmp_path / "out") == set()
 
     def test_the_room_asked_for_is_what_the_files_take(

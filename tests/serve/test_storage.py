@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -499,6 +500,18 @@ def test_a_closed_port_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
         read_s3("s3://bucket/a.jpg", max_bytes=1000)
     with refused("storage_unreachable", "s3://bucket/users/a.json"):
         S3Folder("bucket", "users/").put("a.json", b"", JSON)
+
+
+@pytest.mark.usefixtures("s3_environment")
+@pytest.mark.parametrize("variable", ["AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"])
+def test_credentials_with_a_line_break_are_not_repeated(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "very\nsecret")
+    with refused("storage_unreachable", "line breaks") as reading:
+        read_s3("s3://bucket/a.jpg", max_bytes=1000)
+    with refused("storage_unreachable", "line breaks") as writing:
+        S3Folder("bucket", "users/").put("a.json", b"", JSON)
+    for caught in (reading, writing):
+        assert "secret" not in "".join(traceback.format_exception(caught.value)), "nor would a log hold it"
 
 
 @pytest.mark.usefixtures("s3_environment")

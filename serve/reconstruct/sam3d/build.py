@@ -83,17 +83,15 @@ def build_pipeline(bundle: Bundle, device: torch.device) -> Any:
     for key, value in settings.items():
         if key.endswith("_config_path") and "gs_4" not in key:
             _read_yaml(checkpoints.folder / value)
+    del settings["_target_"], settings["depth_model"]
     settings.update(
-        _target_=None,
         compile_model=False,  # its warm-up calls a method that exists nowhere
         rendering_engine="pytorch3d",
         workspace_dir=str(checkpoints.folder),
         device=str(device),
         slat_decoder_gs_4_config_path=None,
         slat_decoder_gs_4_ckpt_path=None,
-        depth_model=None,
     )
-    del settings["_target_"], settings["depth_model"]
     with unmended():
         preprocessors = {name: instantiate(settings.pop(name)) for name in ("ss_preprocessor", "slat_preprocessor")}
     pipeline = base.__new__(base)

@@ -121,6 +121,8 @@ class Sam3d:
         """Each object's structure and latents, in order. A seed gives the same object whatever else is in the list."""
         noises = [torch.Generator(self._device).manual_seed(seed) for _ in objects]
         self._reuse.begin_objects()
+        if not objects:
+            return []
         with self._inference():
             with self._residence.stage("structure"):
                 found = self._stages.structures([first for first, _ in objects], noises, sampling, tick)
@@ -159,13 +161,13 @@ class Sam3d:
                     splats = splats_ply(gaussians)
                 except FloatingPointError:
                     return _failed("gave numbers that are not finite")
-        fixed = (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size)
+        is_as_wished = (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size)
         return Reconstruction(
             mesh,
             splats,
             placement(turn, place, float(scale[0])),
             depth_is_guess=False,
-            warnings=() if fixed else _FIXED,
+            warnings=() if is_as_wished else _AS_IT_IS,
         )
 
     @contextmanager
@@ -236,15 +238,8 @@ class _Photo:
     def _make(
         self, masks: Mapping[int, Segmentation], step: Callable[[int, int, int], None]
     ) -> Iterator[tuple[int, Reconstruction | Exception]]:
-        prepared: dict[int, tuple[Prepared, Prepared]] = {}
-        for index, mask in masks.items():
-            found = _attempt(self._network.prepare, self._photo, mask)
-            if isinstance(found, Exception):
-                yield index, found
-            else:
-                prepared[index] = found
-        if not prepared:
-            return
+        found = {index: _attempt(self._network.prepare, self._photo, mask) for index, mask in masks.items()}
+        prepared = {index: each for index, each in found.items() if not isinstance(each, Exception)}
         in_all = self._sampling.structure_steps + self._sampling.latent_steps + 1  # and decoding
         done = 0
 
@@ -254,9 +249,10 @@ class _Photo:
             for index in prepared:
                 step(index, done, in_all)
 
-        sampled = self._network.sample(list(prepared.values()), self._seed, self._sampling, tick)
-        for index, outcome in zip(prepared, sampled, strict=True):
-            if isinstance(outcome, Gen3DError):
+        sampled = iter(self._network.sample(list(prepared.values()), self._seed, self._sampling, tick))
+        for index, each in found.items():
+            outcome = each if isinstance(each, Exception) else next(sampled)
+            if isinstance(outcome, Exception):
                 yield index, outcome
             else:
                 made = _attempt(self._network.decode, *outcome, self._detail)
@@ -274,7 +270,7 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
         return error
 
 
-_FIXED: Final = (
+_AS_IT_IS: Final = (
     Warned(
         code="detail_ignored",
         message="This engine's meshes are as fine as the network makes them and coloured by their vertices: faces and"

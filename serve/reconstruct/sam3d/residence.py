@@ -155,7 +155,8 @@ def open_device(name: Literal["cuda", "cpu"]) -> torch.device:
     if torch.version.cuda is None:
         raise Gen3DError(
             "no_gpu",
-            "This PyTorch was built without CUDA: install one for CUDA, or set GEN3D_DEVICE=cpu to run on the CPU, very slowly.",
+            "This PyTorch was built without CUDA: install one for CUDA, or set GEN3D_DEVICE=cpu to run on the CPU, very"
+            " slowly.",
         )
     try:
         torch.cuda.init()

@@ -6,6 +6,7 @@ It knows nothing of weights or of what is done with the modules. Every change to
 import importlib
 import importlib.abc
 import importlib.machinery
+import io
 import logging
 import os
 import sys
@@ -57,8 +58,9 @@ def _import() -> None:
     from loguru import logger
 
     logger.disable("sam3d_objects")  # it says a line for every call
-    # Standard output is for JSON lines; upstream prints to it.
-    with _unused_packages(), _nameless_gpu(), redirect_stdout(sys.stderr), unmended():
+    logging.getLogger("torch.fx").setLevel(logging.ERROR)  # spconv asks torch something in an old way
+    # Standard output is for JSON lines; upstream prints to it what backend it chose.
+    with _unused_packages(), _nameless_gpu(), redirect_stdout(io.StringIO()), unmended():
         importlib.import_module(_PIPELINE)
     importlib.import_module("moge.model.v1")
     for name in ("full_attn", "windowed_attn"):
@@ -176,4 +178,3 @@ def _unused_packages() -> Iterator[None]:
         for name in [name for name in sys.modules if name.partition(".")[0] in _UNUSED]:
             if isinstance(sys.modules[name], _UnusedModule):
                 del sys.modules[name]  # whoever imports it later shall have the real one, or an honest error
-    logging.getLogger(__name__).debug("imported without %s", ", ".join(_UNUSED))
