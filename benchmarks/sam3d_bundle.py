@@ -148,6 +148,9 @@ def _aim_camera(tensors: dict[str, torch.Tensor]) -> None:
 
 def _write_sam2(folder: Path, generator: torch.Generator) -> None:
     from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # of writing a few kilobytes
 
     side, width = 128, 32
     backbone = {

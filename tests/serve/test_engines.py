@@ -78,7 +78,7 @@ def test_without_weights_it_never_becomes_ready_and_says_what_fetches_them(tmp_p
             assert error["code"] == "engine_failed"
             assert error["details"] == {"cause": "weights_missing"}
             assert f"There is no folder '{folder}'" in error["message"]
-            assert f"gen3d weights fetch --to '{folder}'" in error["message"]
+            assert f"gen3d weights fetch --to {folder}" in error["message"]
         refused = http.post("/invocations", json={"image_base64": "", "boxes": [[0, 0, 9, 9]]})
         assert refused.status_code == 503
         assert refused.json()["error"] == error
