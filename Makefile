@@ -8,10 +8,12 @@ SAM3D_BIN := .venv-sam3d/bin
 SAM3D_PIP := $(SAM3D_BIN)/python -m pip install --quiet --disable-pip-version-check
 # The folder that Meta's package sam3d_objects lies in; empty for the copy that the package sam3d carries.
 SAM3D_SOURCE ?=
+DOCKER ?= docker
+IMAGE_BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build $(IMAGE_BUILD_FLAGS)
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d lint format schema benchmarks benchmarks-sam3d lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d image test-image lint format schema benchmarks benchmarks-sam3d lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -64,10 +66,20 @@ $(PHOTOS)/coffee.jpg: demo/photos.py | setup
 	$(BIN)/python -W error demo/photos.py $(PHOTOS)
 
 test: setup ## Run the tests.
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image
 
 test-sam3d: setup-sam3d ## Run the tests of the engine sam3d: the genuine network with small random weights, on the CPU.
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(SAM3D_BIN):$$PATH" $(SAM3D_BIN)/python -m pytest -n 2 tests/sam3d
+
+image: ## Build the image gen3d:preview with Docker, and list what is in it in out/image-preview.cdx.json (CycloneDX).
+	$(IMAGE_BUILD) --target preview --tag gen3d:preview \
+		--label org.opencontainers.image.version=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' serve/__init__.py) \
+		--label org.opencontainers.image.revision=$$(git describe --always --abbrev=40 --dirty --exclude '*') .
+	$(IMAGE_BUILD) --target preview-sbom --output out .
+
+test-image: setup ## Build the image and run it, with a Docker engine of its own where none answers (Debian, as root).
+	$(PIP) --require-hashes -r container/tools.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" container/engine.sh $(BIN)/python -m pytest tests/image
 
 lint: setup ## Check style and types.
 	$(BIN)/ruff format --check
@@ -94,6 +106,8 @@ lock: setup ## Choose the newest versions anew and write the requirements.
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
+	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file container/preview.txt
+	for name in build sbom tools; do $(COMPILE) container/$$name.in --output-file container/$$name.txt || exit 1; done
 	$(COMPILE) --no-deps requirements/sam3d-upstream.in --output-file requirements/sam3d-upstream.txt
 
 clean: ## Remove what was installed and made here.

@@ -1,6 +1,8 @@
 """`gen3d serve`: the inference server in this process. Knows no HTTP."""
 
 import argparse
+import os
+import signal
 
 from serve.settings import read_settings
 
@@ -30,6 +32,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serves until told to stop."""
+    # The first process of a container is deaf to SIGTERM until it listens for it; later the server does.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     given = {name: getattr(arguments, name) for name in ("host", "port") if getattr(arguments, name) is not None}
     settings = read_settings(**given)
     # Imported once the settings are known to be good: they bring OpenCV and SciPy.

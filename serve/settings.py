@@ -1,20 +1,22 @@
 """What an operator may set, read once from the environment and checked at start. Knows no default it cannot explain."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from serve.errors import Gen3DError
 
+# Set by SageMaker in images that say by a label that they heed it.
+SAGEMAKER_PORT: Final = "SAGEMAKER_BIND_TO_PORT"
 EngineName = Literal["preview", "sam3d"]
 
 
 class Settings(BaseSettings):
     """Environment variables with the prefix `GEN3D_`; each field's description is printed in the README."""
 
-    model_config = SettingsConfigDict(env_prefix="GEN3D_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GEN3D_", extra="ignore", frozen=True, populate_by_name=True)
 
     engine: EngineName = Field(
         "preview",
@@ -51,7 +53,14 @@ class Settings(BaseSettings):
         " crops objects; masks are found in the photo as it came.",
     )
     host: str = Field("127.0.0.1", min_length=1, description="The address the server binds.")
-    port: int = Field(8080, ge=0, le=65535, description="The port the server binds; 0 lets the system choose one.")
+    port: int = Field(
+        8080,
+        ge=0,
+        le=65535,
+        validation_alias=SAGEMAKER_PORT,
+        description="The port the server binds; 0 lets the system choose one. Where SageMaker sets"
+        " `SAGEMAKER_BIND_TO_PORT`, that one is bound instead.",
+    )
     max_body_bytes: int = Field(
         64 * 2**20, ge=1024, description="The largest request body, in bytes; larger ones are refused unread."
     )
@@ -110,6 +119,7 @@ def read_settings(**given: object) -> Settings:
         return Settings(**cast(Any, given))
     except ValidationError as error:
         first = error.errors()[0]
-        variable = f"GEN3D_{first['loc'][0]}".upper()
+        place = str(first["loc"][0])
+        variable = place if place == SAGEMAKER_PORT else f"GEN3D_{place}".upper()
         said = first["msg"].removeprefix("Value error, ")
         raise Gen3DError("invalid_setting", f"{variable}: {said} (it is {first['input']!r}).") from None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+REQUIREMENTS = sorted(path for room in ("requirements", "container") for path in (ROOT / room).glob("*.txt"))
 LOCKS = [*REQUIREMENTS, ROOT / "tests" / "js" / "package-lock.json"]
 
 

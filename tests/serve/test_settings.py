@@ -84,3 +84,17 @@ def test_a_bad_value_is_one_line_that_names_the_variable(
     assert words in caught.value.message
     assert "Value error" not in caught.value.message  # pydantic's own prefix
     assert len(caught.value.message.splitlines()) == 1
+
+
+def test_the_port_that_sagemaker_sets_is_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEN3D_PORT", "1")
+    assert read_settings().port == 1
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "2")
+    assert read_settings().port == 2
+    assert read_settings(port=3).port == 3, "the command line says it last"
+
+
+def test_a_bad_port_of_sagemakers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "x")
+    with pytest.raises(Gen3DError, match="SAGEMAKER_BIND_TO_PORT: "):
+        read_settings()
