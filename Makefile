@@ -40,9 +40,9 @@ setup-sam3d: .venv-sam3d/ready ## Make .venv-sam3d, with what the engine sam3d n
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "spconv has wheels for Python 3.11 to 3.13 alone: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv-sam3d
 	$(SAM3D_PIP) --require-hashes -r requirements/sam3d.txt
-	$(SAM3D_PIP) --require-hashes --no-deps -r requirements/sam3d-upstream.txt
 	@# Whichever build of this version the package index has, for CUDA or the CPU; each has hashes of its own.
 	$(SAM3D_PIP) torch==2.13.0
+	$(SAM3D_PIP) --require-hashes --no-deps -r requirements/sam3d-upstream.txt
 	$(SAM3D_PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
