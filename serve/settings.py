@@ -32,7 +32,8 @@ class Settings(BaseSettings):
         " sizes alone; that takes as long as reading them.",
     )
     device: Literal["cuda", "cpu"] = Field(
-        "cuda", description="Where `sam3d` runs. `cpu` must be asked for: there an object takes hours."
+        "cuda",
+        description="Where `sam3d` runs. `cpu` must be asked for: an object is some 500 TFLOP of work, there on one thread.",
     )
     vram: Literal["auto", "resident", "staged"] = Field(
         "auto",
