@@ -33,7 +33,8 @@ class Settings(BaseSettings):
     )
     device: Literal["cuda", "cpu"] = Field(
         "cuda",
-        description="Where `sam3d` runs. `cpu` must be asked for: an object is some 500 TFLOP of work, there on one thread.",
+        description="Where `sam3d` runs. `cpu` must be asked for: an object is some 500 TFLOP of work, there on one"
+        " thread.",
     )
     vram: Literal["auto", "resident", "staged"] = Field(
         "auto",
