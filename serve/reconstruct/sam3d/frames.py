@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from serve.errors import Gen3DError
 from serve.mesh.measure import vertex_normals
@@ -50,34 +51,14 @@ def placement(rotation: Array, translation: Array, scale: float) -> Placement:
 
 def matrix_of(quaternion: Array) -> Array:
     """The rotation matrix of a quaternion w x y z, as PyTorch3D's `quaternion_to_matrix` has it; (3, 3)."""
-    w, x, y, z = quaternion / np.linalg.norm(quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    matrix: Array = Rotation.from_quat(quaternion, scalar_first=True).as_matrix()
+    return matrix
 
 
 def quaternion_of(matrix: Array) -> tuple[float, float, float, float]:
-    """The quaternion w x y z of a rotation matrix for column vectors; w is not negative.
-
-    The eigenvector of the greatest eigenvalue of K, so that no case is singular: Bar-Itzhack, "New method for
-    extracting the quaternion from a rotation matrix", J. Guidance 23 (2000), equation 8.
-    """
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = matrix
-    k = np.array(
-        [
-            [xx - yy - zz, yx + xy, zx + xz, zy - yz],
-            [yx + xy, yy - xx - zz, zy + yz, xz - zx],
-            [zx + xz, zy + yz, zz - xx - yy, yx - xy],
-            [zy - yz, xz - zx, yx - xy, xx + yy + zz],
-        ]
-    )
-    x, y, z, w = np.linalg.eigh(k)[1][:, -1]
-    sign = -1.0 if w < 0 else 1.0
-    return float(w * sign), float(x * sign), float(y * sign), float(z * sign)
+    """The quaternion w x y z of a rotation matrix for column vectors; w is not negative."""
+    w, x, y, z = Rotation.from_matrix(matrix).as_quat(canonical=True, scalar_first=True)
+    return float(w), float(x), float(y), float(z)
 
 
 def perspective(intrinsics: Array, width: int, height: int) -> PerspectiveCamera:
@@ -122,19 +103,20 @@ def splats_ply(gaussians: Any) -> bytes:
     A splat's own axes turn with it; its colour is the same from all sides, so that there is nothing else to turn.
 
     Raises:
-        FloatingPointError: A number is not finite.
+        FloatingPointError: A number is not finite, or a rotation is none.
     """
-    xyz = _array(gaussians.get_xyz) @ _Z_UP_TO_Y_UP
-    own = _array(gaussians._rotation + gaussians.rots_bias[None])
-    with np.errstate(invalid="ignore"):
-        own /= np.linalg.norm(own, axis=1, keepdims=True)
-    turned = _times(np.array(quaternion_of(_Z_UP_TO_Y_UP.T)), own)
+    xyz = as_array(gaussians.get_xyz) @ _Z_UP_TO_Y_UP
+    own = as_array(gaussians._rotation + gaussians.rots_bias[None])
+    if not own.any(axis=1).all():
+        raise FloatingPointError("a splat has no axes")
+    upright = Rotation.from_quat(quaternion_of(_Z_UP_TO_Y_UP.T), scalar_first=True)
+    turned = (upright * Rotation.from_quat(own, scalar_first=True)).as_quat(scalar_first=True)
     columns = (
         xyz,
         np.zeros_like(xyz),
-        _array(gaussians._features_dc)[:, 0],
-        _array(gaussians._opacity + gaussians.opacity_bias),  # before the sigmoid, as viewers expect it
-        np.log(_array(gaussians.get_scaling)),
+        as_array(gaussians._features_dc)[:, 0],
+        as_array(gaussians._opacity + gaussians.opacity_bias),  # before the sigmoid, as viewers expect it
+        np.log(as_array(gaussians.get_scaling)),
         turned,
     )
     values = np.concatenate(columns, axis=1).astype("<f4")
@@ -147,20 +129,7 @@ def splats_ply(gaussians: Any) -> bytes:
     return file.getvalue()
 
 
-def _times(left: Array, right: Array) -> Array:
-    """The Hamilton product of one quaternion with many, w x y z: first `right`, then `left`."""
-    a, (b, c, d) = left[0], left[1:]
-    w, x, y, z = right.T
-    return np.column_stack(
-        (
-            a * w - b * x - c * y - d * z,
-            a * x + b * w + c * z - d * y,
-            a * y - b * z + c * w + d * x,
-            a * z + b * y - c * x + d * w,
-        )
-    )
-
-
-def _array(tensor: Any) -> Array:
+def as_array(tensor: Any) -> Array:
+    """A tensor's numbers, from wherever it is."""
     array: Array = tensor.double().cpu().numpy()
     return array

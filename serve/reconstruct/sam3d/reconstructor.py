@@ -16,7 +16,7 @@ from serve.errors import Gen3DError
 from serve.mesh.meshes import PerspectiveCamera
 from serve.reconstruct import Detail, Fineness, Reconstruction
 from serve.reconstruct.sam3d.build import build_pipeline, same_preprocessing
-from serve.reconstruct.sam3d.frames import coloured_mesh, placement, splats_ply
+from serve.reconstruct.sam3d.frames import as_array, coloured_mesh, placement, splats_ply
 from serve.reconstruct.sam3d.prepare import PreparedPhoto
 from serve.reconstruct.sam3d.residence import Residence, Vram
 from serve.reconstruct.sam3d.reuse import Reuse
@@ -140,15 +140,17 @@ class Sam3d:
 
     def decode(self, structure: Structure, latents: Any, detail: Detail) -> Reconstruction | Gen3DError:
         """What was asked for of one object, in glTF's frames."""
-        turn, place, scale = (_array(each[0]) for each in (structure.rotation, structure.translation, structure.scale))
-        if not _are_finite(turn, place, scale, _array(latents.feats)) or not turn.any() or scale[0] <= 0:
+        turn, place, scale = (
+            as_array(each[0]) for each in (structure.rotation, structure.translation, structure.scale)
+        )
+        if not _are_finite(turn, place, scale, as_array(latents.feats)) or not turn.any() or scale[0] <= 0:
             return _failed("gave the object no place or no shape")
         mesh = splats = None
         with self._inference():
             if detail.mesh:
                 with self._residence.stage("mesh"):
                     decoded = self._stages.mesh(latents)
-                vertices, colours = _array(decoded.vertices), _array(decoded.vertex_attrs[:, :3])
+                vertices, colours = as_array(decoded.vertices), as_array(decoded.vertex_attrs[:, :3])
                 if not len(vertices) or not len(decoded.faces):
                     return _failed("found no surface on the object")
                 if not _are_finite(vertices, colours):
@@ -302,8 +304,3 @@ def _failed(what: str) -> Gen3DError:
 
 def _are_finite(*arrays: NDArray[np.float64]) -> bool:
     return all(bool(np.isfinite(array).all()) for array in arrays)
-
-
-def _array(tensor: torch.Tensor) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = tensor.double().cpu().numpy()
-    return array
