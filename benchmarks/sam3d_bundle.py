@@ -12,7 +12,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from benchmarks.sam3d_configuration import Yaml, configuration
+from benchmarks.sam3d_configuration import SAM2_SIDE, Yaml, configuration, sam2_configuration
 from model_loader.catalog import MOGE, SAM2, SAM3D, bundle_files, revisions
 from model_loader.layout import MOGE_FILE, SAM3D_FOLDER
 from model_loader.manifest import BundleFile, WeightsManifest, file_sha256, write_manifest
@@ -151,34 +151,13 @@ def _write_sam2(folder: Path, generator: torch.Generator) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # of writing a few kilobytes
-
-    side, width = 128, 32
-    backbone = {
-        "model_type": "sam2_hiera_det_model",
-        "image_size": [side, side],
-        "hidden_size": 8,
-        "blocks_per_stage": [1, 1, 2, 1],
-        "embed_dim_per_stage": [8, 16, 32, 64],
-        "num_attention_heads_per_stage": [1, 1, 2, 2],
-        "window_size_per_stage": [8, 4, 4, 2],
-        "window_positional_embedding_background_size": [4, 4],
-        "global_attention_blocks": [3],
-    }
-    vision = {
-        "backbone_config": backbone,
-        "backbone_channel_list": [64, 32, 16, 8],
-        "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
-        "fpn_hidden_size": width,
-    }
-    prompts = {"hidden_size": width, "image_size": side, "patch_size": side // 8, "mask_input_channels": 8}
-    decoder = {"hidden_size": width, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": width}
-    model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
+    model = Sam2Model(Sam2Config(**sam2_configuration()))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     model.save_pretrained(folder)
-    Sam2ImageProcessor(size={"height": side, "width": side}).save_pretrained(folder)
+    Sam2ImageProcessor(size={"height": SAM2_SIDE, "width": SAM2_SIDE}).save_pretrained(folder)
     (folder / "processor_config.json").write_text(json.dumps({"processor_class": "Sam2VideoProcessor"}))
 
 

@@ -352,3 +352,42 @@ def _gaussian_decoder(tiny: bool, *, gaussians: int) -> Yaml:
             "scaling_activation": "softplus",
         }
     }
+
+
+SAM2_SIDE = 128  # pixels on each side of what the tiny SAM 2.1 sees
+
+
+def sam2_configuration() -> Yaml:
+    """The arguments of transformers' `Sam2Config`, at a size that answers in milliseconds."""
+    width = 32
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "image_size": [SAM2_SIDE, SAM2_SIDE],
+        "hidden_size": 8,
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [8, 4, 4, 2],
+        "window_positional_embedding_background_size": [4, 4],
+        "global_attention_blocks": [3],
+    }
+    return {
+        "vision_config": {
+            "backbone_config": backbone,
+            "backbone_channel_list": [64, 32, 16, 8],
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
+            "fpn_hidden_size": width,
+        },
+        "prompt_encoder_config": {
+            "hidden_size": width,
+            "image_size": SAM2_SIDE,
+            "patch_size": SAM2_SIDE // 8,
+            "mask_input_channels": 8,
+        },
+        "mask_decoder_config": {
+            "hidden_size": width,
+            "mlp_dim": 64,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": width,
+        },
+    }

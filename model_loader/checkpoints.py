@@ -47,6 +47,12 @@ _HALVED: Final = {
 }
 
 
+def read_torch_file(path: Path) -> dict[str, Any]:
+    """What `torch.save` wrote: tensors alone, memory-mapped; a file that holds code is refused."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    return content
+
+
 def open_checkpoint(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """The tensors of a published checkpoint by their names, memory-mapped: none is read before it is used.
 
@@ -59,7 +65,7 @@ def open_checkpoint(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """
     path = folder / checkpoint_path(name)
     try:
-        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        content = read_torch_file(path)
         tensors: dict[str, torch.Tensor] = dict(content.get("state_dict", content))
         tensors_alone = all(isinstance(tensor, torch.Tensor) for tensor in tensors.values())
     except PermissionError as error:

@@ -25,6 +25,7 @@ from transformers import (
     Sam3TrackerProcessor,
 )
 
+from benchmarks.sam3d_configuration import SAM2_SIDE, sam2_configuration
 from serve.errors import Gen3DError
 from serve.segment import PixelBox
 from serve.segment.clean import above_zero, clean
@@ -32,7 +33,7 @@ from serve.segment.sam import Sam, load_sam, window_of
 
 Kind = Literal["sam2", "sam3"]
 CPU = torch.device("cpu")
-SIDES: dict[Kind, int] = {"sam2": 128, "sam3": 112}
+SIDES: dict[Kind, int] = {"sam2": SAM2_SIDE, "sam3": 112}
 PROCESSORS = {
     "sam2": (Sam2ImageProcessor, Sam2Processor),
     "sam3": (Sam3ImageProcessor, Sam3TrackerProcessor),
@@ -42,30 +43,12 @@ PROCESSORS = {
 def tiny(kind: Kind) -> Any:
     """The network at a size that answers in milliseconds, with weights large enough for boxes to matter."""
     side = SIDES[kind]
-    decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
-    prompts = {"hidden_size": 32, "image_size": side, "patch_size": side // 8, "mask_input_channels": 8}
-    sizes = [[32, 32], [16, 16], [8, 8]]
     torch.manual_seed(0)
     if kind == "sam2":
-        backbone = {
-            "model_type": "sam2_hiera_det_model",
-            "image_size": [side, side],
-            "hidden_size": 8,
-            "blocks_per_stage": [1, 1, 2, 1],
-            "embed_dim_per_stage": [8, 16, 32, 64],
-            "num_attention_heads_per_stage": [1, 1, 2, 2],
-            "window_size_per_stage": [8, 4, 4, 2],
-            "window_positional_embedding_background_size": [4, 4],
-            "global_attention_blocks": [3],
-        }
-        vision = {
-            "backbone_config": backbone,
-            "backbone_channel_list": [64, 32, 16, 8],
-            "backbone_feature_sizes": sizes,
-            "fpn_hidden_size": 32,
-        }
-        model = Sam2Model(Sam2Config(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
+        model = Sam2Model(Sam2Config(**sam2_configuration()))
     else:
+        decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
+        prompts = {"hidden_size": 32, "image_size": side, "patch_size": side // 8, "mask_input_channels": 8}
         backbone = {
             "model_type": "sam3_vit_model",
             "image_size": side,
@@ -81,7 +64,7 @@ def tiny(kind: Kind) -> Any:
         vision = {
             "model_type": "sam3_vision_model",
             "backbone_config": backbone,
-            "backbone_feature_sizes": sizes,
+            "backbone_feature_sizes": [[32, 32], [16, 16], [8, 8]],
             "fpn_hidden_size": 32,
         }
         model = Sam3TrackerModel(

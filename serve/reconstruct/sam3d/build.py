@@ -14,11 +14,12 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from model_loader.checkpoints import read_torch_file
 from model_loader.layout import MOGE_FILE
 from model_loader.locate import Bundle
 from serve.errors import Gen3DError
 from serve.reconstruct.sam3d.upstream import import_pipeline, unmended
-from serve.reconstruct.sam3d.weights import Checkpoints, read_torch_file
+from serve.reconstruct.sam3d.weights import Checkpoints
 
 _BACKBONES = "sam3d_objects.model.backbone"
 # What a bundle's YAML may name: exactly what the published files name. Hydra would call anything.

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
-from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER
+from model_loader.checkpoints import read_torch_file
+from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER, checkpoint_path, repacked_path
 from model_loader.locate import Bundle
 from serve.errors import Gen3DError
 
@@ -58,26 +58,20 @@ class Checkpoints:
         return {} if found is None else found.copies
 
     def _published(self, name: str) -> Tensors:
-        content = read_torch_file(self.folder / f"{name}.ckpt")
+        content = read_torch_file(self._bundle.folder / checkpoint_path(name))
         tensors: Tensors = content.get("state_dict", content)
         return tensors
 
     def _repacked(self, name: str) -> Tensors:
         tensors: dict[str, torch.Tensor] = {}
         for part in PARTS[name]:
-            tensors.update(load_file(self.folder / f"{part}.safetensors"))
+            tensors.update(load_file(self._bundle.folder / repacked_path(part)))
         for copy, file in self._dinov2_files().items():
             checkpoint, prefix = DINOV2_COPIES[copy]
             if checkpoint == name:
                 backbone = load_file(self._bundle.folder / file)
                 tensors.update({prefix + key: tensor for key, tensor in backbone.items()})
         return tensors
-
-
-def read_torch_file(path: Path) -> dict[str, Any]:
-    """What `torch.save` wrote: tensors alone, memory-mapped; a file that holds code is refused."""
-    content: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-    return content
 
 
 def _first_line(error: Exception) -> str:
