@@ -19,6 +19,7 @@ RUN python3 -m venv --without-pip /opt/gen3d \
 COPY pyproject.toml README.md /source/
 COPY gen3d /source/gen3d
 COPY model_loader /source/model_loader
+COPY selftest /source/selftest
 COPY serve /source/serve
 RUN python3 -m pip --python /opt/gen3d/bin/python install --no-cache-dir --no-deps --no-build-isolation \
     --prefix /code /source

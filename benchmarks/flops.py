@@ -19,12 +19,12 @@ from omegaconf import OmegaConf
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.sam3d_bundle import empty_modules
-from benchmarks.sam3d_configuration import Size, Yaml, configuration
 from model_loader.catalog import SAM3D, bundle_files, revisions
 from model_loader.layout import DINOV2_COPIES, MOGE_FILE, SAM3D_FOLDER
 from model_loader.locate import Bundle
 from model_loader.manifest import BundleFile, DinoCopies, WeightsManifest
+from selftest.bundle import empty_modules
+from selftest.configuration import Size, Yaml, configuration
 from serve.reconstruct import Detail
 from serve.reconstruct.sam3d.build import build_pipeline, unfilled
 from serve.reconstruct.sam3d.guidance import economical

@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 
 from benchmarks.flops import ellipses, hollow_bundle, shell, whole_mask
 from benchmarks.measure import machine, publish, table
-from benchmarks.sam3d_bundle import random_tensor
 from model_loader.locate import Bundle
+from selftest.bundle import random_tensor
 from serve.contract import Quality
 from serve.errors import Gen3DError
 from serve.reconstruct import Detail

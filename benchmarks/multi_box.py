@@ -25,9 +25,9 @@ from PIL import Image
 from benchmarks.flops import HOW as HOW_COUNTED
 from benchmarks.flops import count_flops, ellipses, whole_mask
 from benchmarks.measure import photo_boxes, photo_jpeg, publish, read_arguments, table
-from benchmarks.sam3d_bundle import write_tiny_bundle
 from model_loader.locate import Bundle, locate
 from model_loader.repack import repack_bundle
+from selftest.bundle import write_tiny_bundle
 from serve.mesh.meshes import ColouredMesh
 from serve.reconstruct import Detail, Reconstruction
 from serve.reconstruct.sam3d.build import build_pipeline

@@ -15,7 +15,7 @@ from serve.torchvision_operators import declare_torchvision_operators
 os.environ["OMP_NUM_THREADS"] = "1"  # for spconv, which is not loaded yet: its CPU path races with more
 declare_torchvision_operators()  # before a test file imports transformers
 
-from benchmarks.sam3d_bundle import write_tiny_bundle  # noqa: E402
+from selftest.bundle import write_tiny_bundle  # noqa: E402
 from serve.reconstruct.sam3d.build import build_pipeline  # noqa: E402
 from serve.reconstruct.sam3d.reconstructor import Sam3d  # noqa: E402
 from serve.reconstruct.sam3d.upstream import import_pipeline  # noqa: E402

@@ -8,10 +8,10 @@ from moge.model.dinov2.hub import backbones
 from omegaconf import OmegaConf
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.sam3d_bundle import empty_modules
-from benchmarks.sam3d_configuration import configuration
 from model_loader.layout import SAM3D_FOLDER
 from model_loader.locate import Bundle, locate
+from selftest.bundle import empty_modules
+from selftest.configuration import configuration
 from serve.errors import Gen3DError
 from serve.reconstruct.sam3d import build
 from serve.reconstruct.sam3d.build import build_pipeline, same_preprocessing

@@ -13,8 +13,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.sam3d_bundle import empty_modules, write_tiny_bundle
-from benchmarks.sam3d_configuration import configuration
 from model_loader import repack
 from model_loader.checkpoints import choose_tensors
 from model_loader.layout import DINOV2_COPIES, PARTS, SAM3D_FOLDER
@@ -22,6 +20,8 @@ from model_loader.locate import Bundle, locate
 from model_loader.manifest import MANIFEST, file_sha256, read_manifest, write_manifest
 from model_loader.repack import repack_bundle
 from model_loader.verify import find_problems
+from selftest.bundle import empty_modules, write_tiny_bundle
+from selftest.configuration import configuration
 from serve.errors import Gen3DError
 
 Tensors = dict[str, torch.Tensor]

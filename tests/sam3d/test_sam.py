@@ -25,7 +25,7 @@ from transformers import (
     Sam3TrackerProcessor,
 )
 
-from benchmarks.sam3d_configuration import SAM2_SIDE, sam2_configuration
+from selftest.configuration import SAM2_SIDE, sam2_configuration
 from serve.errors import Gen3DError
 from serve.segment import PixelBox
 from serve.segment.clean import above_zero, clean

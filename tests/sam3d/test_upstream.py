@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.sam3d_bundle import empty_modules
-from benchmarks.sam3d_configuration import configuration
 from model_loader.catalog import bundle_files
+from selftest.bundle import empty_modules
+from selftest.configuration import configuration
 from serve.reconstruct.sam3d.upstream import upstream_module
 
 IMPORT_ON = """

@@ -1,6 +1,6 @@
 """Writes bundles of SAM 3D Objects with random weights: what the published ones look like, in a tiny size.
 
-For tests and benchmarks, which have no access to the gated weights. The networks are the genuine ones; what they make
+For the self-test, tests and benchmarks, which have no access to the gated weights. The networks are the genuine ones; what they make
 of a photo means nothing.
 """
 
@@ -12,10 +12,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from benchmarks.sam3d_configuration import SAM2_SIDE, Yaml, configuration, sam2_configuration
 from model_loader.catalog import MOGE, SAM2, SAM3D, bundle_files, revisions
 from model_loader.layout import MOGE_FILE, SAM3D_FOLDER
 from model_loader.manifest import BundleFile, WeightsManifest, file_sha256, write_manifest
+from selftest.configuration import SAM2_SIDE, Yaml, configuration, sam2_configuration
 from serve.reconstruct.sam3d.build import unfilled
 from serve.reconstruct.sam3d.upstream import import_pipeline, unmended
 
