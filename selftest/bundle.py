@@ -1,7 +1,7 @@
 """Writes bundles of SAM 3D Objects with random weights: what the published ones look like, in a tiny size.
 
-For the self-test, tests and benchmarks, which have no access to the gated weights. The networks are the genuine ones; what they make
-of a photo means nothing.
+For the self-test, tests and benchmarks, which have no access to the gated weights. The networks are the genuine ones;
+what they make of a photo means nothing.
 """
 
 import json
