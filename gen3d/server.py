@@ -37,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in ("host", "port") if getattr(arguments, name) is not None}
     settings = read_settings(**given)
     # Imported once the settings are known to be good: they bring OpenCV and SciPy.
-    from serve.engines import load_engine
+    from serve.engines import load_warm_engine
     from serve.run import run_server
 
-    run_server(lambda: load_engine(settings), settings)
+    run_server(lambda: load_warm_engine(settings), settings)
     return 0

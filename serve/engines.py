@@ -8,6 +8,7 @@ from serve.errors import Gen3DError
 from serve.reconstruct.inflate import Inflate
 from serve.segment.grabcut import GrabCut
 from serve.settings import Settings
+from serve.warm_up import warm_up
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -22,6 +23,19 @@ def load_engine(settings: Settings) -> Engine:
             return Engine("preview", GrabCut(), Inflate(), preview=True, weights=None)
         case "sam3d":
             return _load_sam3d(settings)
+
+
+def load_warm_engine(settings: Settings) -> Engine:
+    """The engine that the settings name, of which no request has to wait for a kernel: for servers.
+
+    Raises:
+        Gen3DError: See `load_engine`; and the GPU fails, or has too little memory for any object.
+    """
+    engine = load_engine(settings)
+    # The preview compiles nothing, nor does a CPU, which would take hours for the object.
+    if settings.engine == "sam3d" and settings.device == "cuda":
+        warm_up(engine)
+    return engine
 
 
 def _load_sam3d(settings: Settings) -> Engine:

@@ -53,6 +53,7 @@ def _import() -> None:
     # The choice of a GPU's name would be overwritten by upstream; `_nameless_gpu` prevents that.
     os.environ["ATTN_BACKEND"] = os.environ["SPARSE_ATTN_BACKEND"] = "sdpa"
     declare_torchvision_operators()
+    _use_built_kernels()
     _replace_pytorch3d_kernels()
     _alias_depth_edge()
     from loguru import logger
@@ -70,17 +71,25 @@ def _import() -> None:
     _spare_fused_bias()
 
 
+def _use_built_kernels() -> None:
+    """Keeps PyTorch and spconv from what this machine has not, or would build anew for every object.
+
+    cuDNN's attention, which PyTorch prefers on a GPU of the H100's or B200's kind, makes a kernel for every new number
+    of tokens, and every object has another number of voxels; flash attention comes built. (Where it is preferred:
+    `check_prefer_cudnn_attention` in PyTorch's aten/src/ATen/native/transformers/cuda/sdp_utils.cpp.)
+
+    spconv's build for CUDA asks for a CUDA stream even of a CPU, unless it is told to use its plain algorithm.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    if not torch.cuda.is_available():
+        os.environ["SPCONV_ALGO"] = "native"
+
+
 def _replace_pytorch3d_kernels() -> None:
-    """Only PyTorch3D's transforms are used; its kernels need CUDA's libraries to be loaded at all."""
-    try:
-        importlib.import_module("pytorch3d._C")
-    except ModuleNotFoundError:
-        raise
-    except ImportError:
-        kernels = types.ModuleType("pytorch3d._C")
-        kernels.__getattr__ = lambda name: _Unused if not name.startswith("__") else _no_attribute(name)  # type: ignore[method-assign]
-        sys.modules["pytorch3d._C"] = kernels
-        importlib.import_module("pytorch3d")._C = kernels  # type: ignore[attr-defined]
+    """Of PyTorch3D only the transforms are used, which are Python; its kernels would need CUDA's libraries to load."""
+    kernels = _UnusedModule("pytorch3d._C")
+    sys.modules["pytorch3d._C"] = kernels
+    importlib.import_module("pytorch3d")._C = kernels  # type: ignore[attr-defined]
 
 
 def _alias_depth_edge() -> None:
