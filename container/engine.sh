@@ -50,6 +50,8 @@ stop() {
         kill -TERM "$engine" 2>/dev/null || true
         wait "$engine" || true
     fi
+    # A container on the host's network leaves it behind.
+    umount "$folder/exec/netns/default" 2>/dev/null || true
     rm -rf "$folder"
 }
 trap stop EXIT

@@ -151,12 +151,15 @@ def _write_sam2(folder: Path, generator: torch.Generator) -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # of writing a few kilobytes
-    model = Sam2Model(Sam2Config(**sam2_configuration()))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(generator.initial_seed())  # for the one buffer that it draws itself
+        model = Sam2Model(Sam2Config(**sam2_configuration()))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
                 parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone
     Sam2ImageProcessor(size={"height": SAM2_SIDE, "width": SAM2_SIDE}).save_pretrained(folder)
     (folder / "processor_config.json").write_text(json.dumps({"processor_class": "Sam2VideoProcessor"}))
 

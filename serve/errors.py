@@ -74,6 +74,23 @@ KINDS: dict[str, Kind] = {
     "package_missing": Kind(503, "The engine needs a package that is not installed; the message says what has it."),
     "no_gpu": Kind(503, "There is no GPU that the engine can use; the message has the driver's reason."),
     "out_of_memory": Kind(507, "The GPU's memory does not suffice for the photo or the object."),
+    # The image and its registry.
+    "checkout_missing": Kind(500, "The command works in a checkout of Gen3D alone."),
+    "docker_unavailable": Kind(503, "There is no Docker client, or no engine answers it; the message says which."),
+    "build_failed": Kind(500, "Docker could not build the image, and has said why."),
+    "revision_unclear": Kind(
+        500, "Which commit the image is of cannot be said, or the files are not those of the commit."
+    ),
+    "image_not_built": Kind(404, "The image to push is not there: `gen3d image build` makes it."),
+    "image_unsuitable": Kind(
+        500, "The image is of another commit, or SageMaker would not run it; the message says what to do."
+    ),
+    "repository_invalid": Kind(422, "The repository's address is not one of Amazon ECR."),
+    "repository_missing": Kind(404, "There is no such repository; the message says what makes it."),
+    "registry_refused": Kind(403, "There are no AWS credentials, or they do not suffice for the repository."),
+    "registry_unreachable": Kind(502, "Amazon ECR did not answer as expected."),
+    "push_failed": Kind(502, "Docker could not push the image, and has said why."),
+    "addresses_unusable": Kind(500, "The file for the images' addresses cannot be read or written."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

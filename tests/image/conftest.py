@@ -1,23 +1,23 @@
-"""The image, really built, and containers of it that reach no network. Run by `make test-image`."""
+"""The images, really built, and containers of them that reach no network.
+
+Run by `make test-image` and, for the target sam3d, by `make test-image-sam3d`.
+"""
 
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-DOCKER = os.environ.get("DOCKER", "docker")
-CLIENT = (Path(__file__).parent / "client.py").read_text()
-REPORT = ROOT / "out" / "image.json"
+from tests.image.containers import DOCKER, ROOT, Container, Image, docker
+
 # What a careful operator takes away from a container.
 HARDENED: Final = [
     *["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=12345:12345"],
@@ -25,131 +25,19 @@ HARDENED: Final = [
 ]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shows what was measured of the image, if any was built in this run."""
-    for report in terminalreporter.config.stash.get(MEASURED, []):
-        terminalreporter.section("the image")
-        terminalreporter.write_line(json.dumps(report, indent=2))
-
-
 MEASURED = pytest.StashKey[list[dict[str, Any]]]()
 
 
-@dataclass(frozen=True)
-class Container:
-    """A running container with no network but its own loopback.
-
-    Attributes:
-        id: Docker's name for it.
-        image: What it was made from, and its client is.
-    """
-
-    id: str
-    image: "Image"
-
-    def ask(
-        self, method: str, path: str, *, host: str = "127.0.0.1", port: int = 8080, patience: float = 0, **body: Any
-    ) -> httpx.Response:
-        """One request, from another container that shares its network: its end does not take the client along.
-
-        Args:
-            method: HTTP's.
-            path: With the leading slash.
-            host: The address within the container's network.
-            port: The port there.
-            patience: How many seconds to ask again while nobody listens or the answer is 503.
-            body: What `httpx.Request` makes a body and headers of: `files`, `data`, `headers`, …
-
-        Raises:
-            ConnectionError: Nobody listens there.
-        """
-        request = httpx.Request(method, f"http://{host}:{port}{path}", **body)
-        sent = [method, str(request.url), json.dumps(dict(request.headers)), str(patience)]
-        client = ["--rm", "--interactive", "--network", f"container:{self.id}", "--entrypoint", "python"]
-        command = [DOCKER, "run", *client, self.image.name, "-c", CLIENT, *sent]
-        done = subprocess.run(command, input=request.read(), capture_output=True, check=False)
-        if b"httpx.ConnectError" in done.stderr:
-            raise ConnectionError(f"nobody listens on {host}:{port}")
-        assert done.returncode == 0, done.stderr.decode()
-        head, _, content = done.stdout.partition(b"\n")
-        answer = json.loads(head)
-        return httpx.Response(answer["status"], headers=answer["headers"], content=content)
-
-    def wait_until_ready(self, port: int = 8080) -> None:
-        """Returns once `/ping` says 200."""
-        answer = self.ask("GET", "/ping", port=port, patience=60)
-        assert answer.status_code == 200, answer.text
-
-    def run(self, *command: str) -> str:
-        """What a command in the container prints."""
-        return docker("exec", self.id, *command)
-
-    def log(self) -> str:
-        """What the server has logged so far, and said on standard error."""
-        done = subprocess.run([DOCKER, "logs", self.id], capture_output=True, text=True, check=True)
-        return done.stdout + done.stderr
-
-    def state(self) -> dict[str, Any]:
-        """Docker's word on it: `Status`, `ExitCode`, `OOMKilled`, `Health`."""
-        state: dict[str, Any] = json.loads(docker("inspect", "--format", "{{json .State}}", self.id))
-        return state
-
-    def stop(self, seconds: int) -> None:
-        """Sends SIGTERM, and SIGKILL after so many seconds."""
-        docker("stop", "--time", str(seconds), self.id)
-
-    def wait_for(self, is_so: Callable[["Container"], bool]) -> None:
-        """Returns once that is so of the container."""
-        for _ in range(600):
-            if is_so(self):
-                return
-            time.sleep(0.1)
-        pytest.fail(f"It never came about: {self.state()}\n{self.log()}")
-
-
-@dataclass(frozen=True)
-class Image:
-    """The image as built from the checkout.
-
-    Attributes:
-        name: Its tag.
-        config: How containers start: `Entrypoint`, `Env`, `Labels` and the rest.
-        layers: The commands that made it, the newest first: `CreatedBy` and `Size` in bytes.
-        report: What is measured of it, for `out/image.json`.
-    """
-
-    name: str
-    config: dict[str, Any]
-    layers: list[dict[str, Any]]
-    report: dict[str, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def serve(self, *flags: str, **environment: str) -> Iterator[Container]:
-        """`docker run IMAGE serve` with these flags and variables, and no network."""
-        variables = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
-        started = docker("run", "--detach", "--network", "none", *flags, *variables, self.name, "serve")
-        container = Container(started.strip(), self)
-        try:
-            yield container
-            assert not container.state()["OOMKilled"]
-        finally:
-            docker("rm", "--force", container.id)
-
-    def run(self, *command: str) -> str:
-        """What a command, with its arguments, prints in a container of its own."""
-        program, *arguments = command
-        return docker("run", "--rm", "--network", "none", "--entrypoint", program, self.name, *arguments)
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run([DOCKER, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
-    return done.stdout
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows what was measured of the images that were built in this run."""
+    for report in terminalreporter.config.stash.get(MEASURED, []):
+        terminalreporter.section(f"the image {report['image']}")
+        terminalreporter.write_line(json.dumps(report, indent=2))
 
 
 @pytest.fixture(scope="session")
-def image(pytestconfig: pytest.Config) -> Iterator[Image]:
-    """The image `gen3d:preview`, as `make image` builds it now.
+def build(pytestconfig: pytest.Config) -> Iterator[Callable[..., Image]]:
+    """`build("preview")` builds an image as `gen3d image build` does, with more flags of `docker build`'s if given.
 
     Without a Docker engine the test is skipped on a laptop; in CI (where the variable CI is `true`) it fails.
     """
@@ -158,21 +46,40 @@ def image(pytestconfig: pytest.Config) -> Iterator[Image]:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    built = subprocess.run(["make", "image"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    name = "gen3d:preview"
-    (inspected,) = json.loads(docker("image", "inspect", name))
-    lines = docker("history", "--no-trunc", "--human=false", "--format", "{{json .}}", name).splitlines()
-    layers = [{**layer, "Size": int(layer["Size"])} for layer in map(json.loads, lines)]
-    report: dict[str, Any] = {
-        "base": inspected["Config"]["Labels"]["org.opencontainers.image.base.name"],
-        "megabytes": round(inspected["Size"] / 1e6, 1),
-        "megabytes_by_layer": {x["CreatedBy"] or "base": round(x["Size"] / 1e6, 1) for x in layers if x["Size"]},
-    }
-    yield Image(name, inspected["Config"], layers, report)
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    pytestconfig.stash.setdefault(MEASURED, []).append(report)
+    reports: list[dict[str, Any]] = []
+
+    def build_image(target: str, *flags: str) -> Image:
+        began = time.monotonic()
+        command = [sys.executable, "-m", "gen3d", "image", "build", target, "--", *flags]
+        built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+        seconds = time.monotonic() - began
+        name = f"gen3d:{target}"
+        (inspected,) = json.loads(docker("image", "inspect", name))
+        lines = docker("history", "--no-trunc", "--human=false", "--format", "{{json .}}", name).splitlines()
+        layers = [{**layer, "Size": int(layer["Size"])} for layer in map(json.loads, lines)]
+        report: dict[str, Any] = {
+            "image": name,
+            "base": inspected["Config"]["Labels"]["org.opencontainers.image.base.name"],
+            "megabytes": round(inspected["Size"] / 1e6, 1),
+            "megabytes_by_layer": {x["CreatedBy"] or "base": round(x["Size"] / 1e6, 1) for x in layers if x["Size"]},
+            "seconds_to_build": round(seconds, 1),
+        }
+        reports.append(report)
+        return Image(name, inspected["Config"], layers, report)
+
+    yield build_image
+    for report in reports:
+        file = ROOT / "out" / f"{report['image'].replace(':', '-')}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(report, indent=2) + "\n")
+        pytestconfig.stash.setdefault(MEASURED, []).append(report)
+
+
+@pytest.fixture(scope="session")
+def image(build: Callable[..., Image]) -> Image:
+    """The image `gen3d:preview`."""
+    return build("preview")
 
 
 @pytest.fixture

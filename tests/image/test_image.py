@@ -8,29 +8,16 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from serve import __version__
-
-if TYPE_CHECKING:
-    from tests.image.conftest import Image
+from tests.image.containers import ROOT, Image, listed_packages, pins
 
 pytestmark = pytest.mark.timeout(1200)  # the first test builds the image
 
-ROOT = Path(__file__).parent.parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-
-
-def pins(lock: Path) -> dict[str, str]:
-    """The version of every package in a lock, as it holds for Python 3.11 on Linux."""
-    lines = re.findall(r"^([\w.-]+)==(\S+)(?: ; (.*?))? \\$", lock.read_text(), re.MULTILINE)
-    return {canonical(name): version for name, version, marker in lines if "version >= '3.12'" not in marker}
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # The recipe.
@@ -53,20 +40,20 @@ def test_the_image_gets_the_versions_that_are_tested() -> None:
     locked, tested = pins(ROOT / "container" / "preview.txt"), pins(ROOT / "requirements" / "dev.txt")
     assert locked.items() <= tested.items()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert {canonical(re.split(r"[<>=\[]", wish)[0]) for wish in project["dependencies"]} <= locked.keys()
+    assert {canonicalize_name(re.split(r"[<>=\[]", wish)[0]) for wish in project["dependencies"]} <= locked.keys()
 
 
 # By Docker's word.
 
 
-def test_it_starts_as_sagemaker_wants(image: "Image") -> None:
+def test_it_starts_as_sagemaker_wants(image: Image) -> None:
     assert image.config["Entrypoint"] == ["gen3d"]  # the list form: no shell stands between it and SIGTERM
     assert image.config["User"] == ""
     assert list(image.config["ExposedPorts"]) == ["8080/tcp"]
     assert image.config["Labels"]["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
 
 
-def test_its_labels_say_what_it_is_and_is_made_of(image: "Image") -> None:
+def test_its_labels_say_what_it_is_and_is_made_of(image: Image) -> None:
     described = {
         name.removeprefix("org.opencontainers.image."): value for name, value in image.config["Labels"].items()
     }
@@ -76,17 +63,18 @@ def test_its_labels_say_what_it_is_and_is_made_of(image: "Image") -> None:
     assert described["base.name"].endswith("python:3.11-slim-bookworm")
 
 
-def test_it_is_small(image: "Image") -> None:
+def test_it_is_small(image: Image) -> None:
     assert image.report["megabytes"] <= 700, image.report
 
 
-def test_dependencies_lie_below_the_code(image: "Image") -> None:
-    code, dependencies = [layer for layer in image.layers if layer["CreatedBy"].startswith("COPY")]
+def test_dependencies_lie_below_the_code(image: Image) -> None:
+    code, lock, dependencies = [layer for layer in image.layers if layer["CreatedBy"].startswith("COPY")]
+    assert lock["CreatedBy"].startswith("COPY container/preview.txt ")
     assert code["CreatedBy"].startswith("COPY /code ")
     assert code["Size"] < 5e6 < dependencies["Size"]
 
 
-def test_its_history_and_environment_hold_no_secret(image: "Image") -> None:
+def test_its_history_and_environment_hold_no_secret(image: Image) -> None:
     added = [layer["CreatedBy"] for layer in image.layers if layer["CreatedBy"]]
     own = added[: next(place for place, command in enumerate(added) if command.startswith("COPY /opt/gen3d")) + 1]
     assert not [command for command in own if re.search(r"token|secret|password|_key|://", command, re.IGNORECASE)]
@@ -97,8 +85,8 @@ def test_its_history_and_environment_hold_no_secret(image: "Image") -> None:
 # By a look inside.
 
 
-def test_it_holds_our_packages_as_they_are_here_and_nothing_else_of_ours(image: "Image") -> None:
-    packages = ("gen3d", "model_loader", "serve")
+def test_it_holds_our_packages_as_they_are_here_and_nothing_else_of_ours(image: Image) -> None:
+    packages = ("gen3d", "model_loader", "selftest", "serve")
     look = (
         "import hashlib, json, pathlib, site; root = pathlib.Path(site.getsitepackages()[0]);"
         f" print(json.dumps({{str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()"
@@ -111,12 +99,12 @@ def test_it_holds_our_packages_as_they_are_here_and_nothing_else_of_ours(image: 
 
 
 @pytest.mark.parametrize("tool", ["cc", "gcc", "g++", "c++", "clang", "ld", "as", "strip", "make", "uv", "git"])
-def test_no_compiler_is_in_it(image: "Image", tool: str) -> None:
+def test_no_compiler_is_in_it(image: Image, tool: str) -> None:
     found = image.run("python", "-c", f"import shutil; print(shutil.which({tool!r}))")
     assert found.strip() == "None"
 
 
-def test_no_leftover_of_the_build_is_in_it(image: "Image") -> None:
+def test_no_leftover_of_the_build_is_in_it(image: Image) -> None:
     leftovers = ["/preview.txt", "/build.txt", "/sbom.txt", "/source", "/code", "/opt/sbom", "/root/.cache"]
     look = f"import os; print([path for path in {leftovers} if os.path.exists(path)])"
     assert image.run("python", "-c", look).strip() == "[]"
@@ -124,7 +112,7 @@ def test_no_leftover_of_the_build_is_in_it(image: "Image") -> None:
     assert found == ""
 
 
-def test_no_start_has_to_compile_bytecode(image: "Image") -> None:
+def test_no_start_has_to_compile_bytecode(image: Image) -> None:
     # What a read-only root could not keep.
     look = (
         "import importlib.util, pathlib, site;"
@@ -135,14 +123,6 @@ def test_no_start_has_to_compile_bytecode(image: "Image") -> None:
     assert image.run("python", "-c", look).strip() == "[]"
 
 
-def test_the_bill_of_materials_lists_what_is_installed(image: "Image") -> None:
-    bill: dict[str, Any] = json.loads((ROOT / "out" / "image-preview.cdx.json").read_text())
-    assert bill["bomFormat"] == "CycloneDX"
-    listed = {canonical(component["name"]): component["version"] for component in bill["components"]}
-    look = (
-        "import importlib.metadata, json;"
-        " print(json.dumps({found.name: found.version for found in importlib.metadata.distributions()}))"
-    )
-    installed = {canonical(name): version for name, version in json.loads(image.run("python", "-c", look)).items()}
-    assert listed == installed
-    assert installed == {**pins(ROOT / "container" / "preview.txt"), "gen3d": __version__}
+def test_the_bill_of_materials_lists_what_is_installed(image: Image) -> None:
+    assert image.packages() == listed_packages("preview")
+    assert image.packages() == {**pins(ROOT / "container" / "preview.txt"), "gen3d": __version__}

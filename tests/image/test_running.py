@@ -6,21 +6,19 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pytest
 from pxr import Usd, UsdGeom
 
 from serve.contract import Format, Manifest
-
-if TYPE_CHECKING:
-    from tests.image.conftest import Container, Image
+from tests.image.containers import Container, Image
 
 pytestmark = pytest.mark.timeout(1200)  # the first test builds the image
 
 
 def test_any_user_gets_a_scene_with_a_read_only_root_and_little_memory(
-    hardened: "Container", coffee: dict[str, Any], tmp_path: Path, validate_glb: Callable[..., list[dict[str, Any]]]
+    hardened: Container, coffee: dict[str, Any], tmp_path: Path, validate_glb: Callable[..., list[dict[str, Any]]]
 ) -> None:
     assert hardened.run("id", "-u").strip() == "12345"
     answer = hardened.ask("POST", "/invocations", **coffee, headers={"Accept": "model/gltf-binary"})
@@ -33,7 +31,7 @@ def test_any_user_gets_a_scene_with_a_read_only_root_and_little_memory(
 
 
 def test_every_format_is_made_with_what_was_left_in_the_image(
-    hardened: "Container", coffee: dict[str, Any], tmp_path: Path
+    hardened: Container, coffee: dict[str, Any], tmp_path: Path
 ) -> None:
     formats = sorted({*get_args(Format)} - {"splats"})  # which the engine preview cannot make
     form = {**coffee["data"], "options": json.dumps({"formats": formats})}
@@ -52,7 +50,7 @@ def test_every_format_is_made_with_what_was_left_in_the_image(
     assert UsdGeom.GetStageUpAxis(stage) == "Y"
 
 
-def test_it_runs_as_root_too(serve_image: Callable[..., "Container"], coffee: dict[str, Any]) -> None:
+def test_it_runs_as_root_too(serve_image: Callable[..., Container], coffee: dict[str, Any]) -> None:
     server = serve_image()
     server.wait_until_ready()
     assert server.run("id", "-u").strip() == "0"
@@ -61,7 +59,7 @@ def test_it_runs_as_root_too(serve_image: Callable[..., "Container"], coffee: di
     assert answer.content.startswith(b"glTF")
 
 
-def test_it_answers_on_every_address(hardened: "Container", serve_image: Callable[..., "Container"]) -> None:
+def test_it_answers_on_every_address(hardened: Container, serve_image: Callable[..., Container]) -> None:
     # The only one that a network of its own has besides 127.0.0.1, where a server bound to that one is not heard.
     elsewhere = "127.0.0.2"
     assert hardened.ask("GET", "/ping", host=elsewhere).status_code == 200
@@ -71,9 +69,7 @@ def test_it_answers_on_every_address(hardened: "Container", serve_image: Callabl
         withdrawn.ask("GET", "/ping", host=elsewhere)
 
 
-def test_sigterm_during_a_request_lets_it_finish(
-    serve_image: Callable[..., "Container"], coffee: dict[str, Any]
-) -> None:
+def test_sigterm_during_a_request_lets_it_finish(serve_image: Callable[..., Container], coffee: dict[str, Any]) -> None:
     server = serve_image("--read-only", "--tmpfs=/tmp", "--user=12345:12345")
     server.wait_until_ready()
     boxes = [[75 + shift, 12, 484, 394] for shift in range(0, 32, 4)]
@@ -91,16 +87,16 @@ def test_sigterm_during_a_request_lets_it_finish(
     assert [made.status for made in manifest.objects] == ["succeeded"] * len(boxes)
 
 
-def test_the_server_is_the_first_process(hardened: "Container") -> None:
+def test_the_server_is_the_first_process(hardened: Container) -> None:
     assert hardened.run("cat", "/proc/1/cmdline").split("\0")[1:3] == ["/opt/gen3d/bin/gen3d", "serve"]
 
 
-def test_docker_sees_that_it_is_healthy(serve_image: Callable[..., "Container"]) -> None:
+def test_docker_sees_that_it_is_healthy(serve_image: Callable[..., Container]) -> None:
     server = serve_image("--health-interval=1s")
     server.wait_for(lambda it: it.state()["Health"]["Status"] == "healthy")
 
 
-def test_docker_sees_that_it_is_not_ready(serve_image: Callable[..., "Container"]) -> None:
+def test_docker_sees_that_it_is_not_ready(serve_image: Callable[..., Container]) -> None:
     flags = ["--health-interval=1s", "--health-start-period=1ms", "--health-retries=1"]
     server = serve_image(*flags, GEN3D_ENGINE="sam3d")
     server.wait_for(lambda it: it.state()["Health"]["Status"] == "unhealthy")
@@ -109,7 +105,7 @@ def test_docker_sees_that_it_is_not_ready(serve_image: Callable[..., "Container"
     assert answer.json()["error"]["code"] == "engine_failed"
 
 
-def test_it_binds_the_port_that_sagemaker_wants(serve_image: Callable[..., "Container"]) -> None:
+def test_it_binds_the_port_that_sagemaker_wants(serve_image: Callable[..., Container]) -> None:
     server = serve_image("--health-interval=1s", SAGEMAKER_BIND_TO_PORT="8090")
     server.wait_until_ready(port=8090)
     server.wait_for(lambda it: it.state()["Health"]["Status"] == "healthy")
@@ -117,10 +113,10 @@ def test_it_binds_the_port_that_sagemaker_wants(serve_image: Callable[..., "Cont
         server.ask("GET", "/ping", port=8080)
 
 
-def test_without_an_argument_it_serves(image: "Image") -> None:
+def test_without_an_argument_it_serves(image: Image) -> None:
     assert image.config["Cmd"] == ["serve"]
 
 
 @pytest.mark.parametrize("service", ["s3", "signin", "sso", "sso-oidc", "sts"])
-def test_aws_is_known_as_far_as_it_is_needed(image: "Image", service: str) -> None:
+def test_aws_is_known_as_far_as_it_is_needed(image: Image, service: str) -> None:
     image.run("python", "-c", f"import boto3; boto3.client({service!r}, region_name='eu-central-1')")

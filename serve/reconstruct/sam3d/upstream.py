@@ -23,8 +23,8 @@ from serve.reconstruct.sam3d.attention import attend_by_sequence
 from serve.torchvision_operators import declare_torchvision_operators
 
 # What upstream imports at the top of its modules and this road never calls: training, texture baking by rendering,
-# hole filling, plots. One of them is AGPL, none is needed.
-_UNUSED = ("gsplat", "igraph", "kaolin", "lightning", "open3d", "pymeshfix", "pyvista", "xatlas")
+# hole filling, plots, writing splats. pymeshfix is under the AGPL, plyfile under the GPL; none is needed.
+UNUSED = ("gsplat", "igraph", "kaolin", "lightning", "open3d", "plyfile", "pymeshfix", "pyvista", "xatlas")
 _ATTENTION = "sam3d_objects.model.backbone.tdfy_dit.modules.sparse.attention"
 _PIPELINE = "sam3d_objects.pipeline.inference_pipeline_pointmap"
 _FLEXICUBES = "sam3d_objects.model.backbone.tdfy_dit.representations.mesh.flexicubes.flexicubes"
@@ -53,7 +53,7 @@ def _import() -> None:
     # The choice of a GPU's name would be overwritten by upstream; `_nameless_gpu` prevents that.
     os.environ["ATTN_BACKEND"] = os.environ["SPARSE_ATTN_BACKEND"] = "sdpa"
     declare_torchvision_operators()
-    _use_built_kernels()
+    _use_built_attention()
     _replace_pytorch3d_kernels()
     _alias_depth_edge()
     from loguru import logger
@@ -68,21 +68,17 @@ def _import() -> None:
         importlib.import_module(f"{_ATTENTION}.{name}").masked_sdpa = attend_by_sequence  # type: ignore[attr-defined]
     # Of kaolin, one function: it asks whether a tensor has the shape that the code around it has just made.
     importlib.import_module(_FLEXICUBES).check_tensor = lambda *_, **__: True  # type: ignore[attr-defined]
-    _spare_fused_bias()
+    _convolve_on_cpu()
 
 
-def _use_built_kernels() -> None:
-    """Keeps PyTorch and spconv from what this machine has not, or would build anew for every object.
+def _use_built_attention() -> None:
+    """Keeps PyTorch from cuDNN's attention, which it prefers on a GPU of the H100's or B200's kind.
 
-    cuDNN's attention, which PyTorch prefers on a GPU of the H100's or B200's kind, makes a kernel for every new number
-    of tokens, and every object has another number of voxels; flash attention comes built. (Where it is preferred:
-    `check_prefer_cudnn_attention` in PyTorch's aten/src/ATen/native/transformers/cuda/sdp_utils.cpp.)
-
-    spconv's build for CUDA asks for a CUDA stream even of a CPU, unless it is told to use its plain algorithm.
+    cuDNN makes a kernel for every new number of tokens, and every object has another number of voxels; flash attention
+    comes built. Where it is preferred: `check_prefer_cudnn_attention` in PyTorch's
+    aten/src/ATen/native/transformers/cuda/sdp_utils.cpp.
     """
     torch.backends.cuda.enable_cudnn_sdp(False)
-    if not torch.cuda.is_available():
-        os.environ["SPCONV_ALGO"] = "native"
 
 
 def _replace_pytorch3d_kernels() -> None:
@@ -99,15 +95,23 @@ def _alias_depth_edge() -> None:
         arrays.depth_edge = arrays.depth_map_edge  # type: ignore[attr-defined]
 
 
-def _spare_fused_bias() -> None:
-    """spconv's CPU path has no bias inside its inference kernel; that of training adds it afterwards."""
+def _convolve_on_cpu() -> None:
+    """Lets spconv work on a CPU.
+
+    With its plain algorithm, as in a build for CUDA the other asks for a CUDA stream even there; and as in training,
+    where the bias is added afterwards, since its CPU path has none inside its inference kernel.
+    """
     convolution = importlib.import_module("spconv.pytorch.conv").SparseConvolution
+    plain = importlib.import_module("spconv.core").ConvAlgo.Native
     forward = convolution._conv_forward
 
-    def on_cpu(self: Any, training: bool, features: Any, *rest: Any, **named: Any) -> Any:
-        return forward(self, training or not features.features.is_cuda, features, *rest, **named)
+    def anywhere(self: Any, training: bool, features: Any, *rest: Any, **named: Any) -> Any:
+        if features.features.is_cuda:
+            return forward(self, training, features, *rest, **named)
+        self.algo = plain
+        return forward(self, True, features, *rest, **named)
 
-    convolution._conv_forward = on_cpu
+    convolution._conv_forward = anywhere
 
 
 @contextmanager
@@ -162,10 +166,10 @@ class _UnusedModule(types.ModuleType):
 
 
 class _UnusedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds every module of the packages in `_UNUSED`, whether they are installed or not."""
+    """Finds every module of the packages in `UNUSED`, whether they are installed or not."""
 
     def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] not in _UNUSED:
+        if fullname.partition(".")[0] not in UNUSED:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
@@ -184,6 +188,6 @@ def _unused_packages() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] in _UNUSED]:
+        for name in [name for name in sys.modules if name.partition(".")[0] in UNUSED]:
             if isinstance(sys.modules[name], _UnusedModule):
                 del sys.modules[name]  # whoever imports it later shall have the real one, or an honest error
