@@ -62,12 +62,13 @@ RUN python3 -m venv --without-pip /opt/gen3d \
 
 # What the engine sam3d needs beside them, in three layers that can be fetched side by side: CUDA's libraries, PyTorch,
 # and the rest. Then goes what this road never loads (the self-test runs what stays):
-# - of CUDA, 0.5 GB: what works on several GPUs at once, profiles, measures or links programs, another make of the
+# - of CUDA, 0.4 GB: what works on several GPUs at once, profiles, measures or links programs, another make of the
 #   runtime compiler, and cuDNN's recurrent networks;
 # - of PyTorch, 0.1 GB: headers and compilers (`ptxas` for Triton, which the lock leaves out);
 # - of PyTorch3D, 0.2 GB: its kernels; only its transforms are used, in Python.
 FROM preview-packages AS sam3d-packages
 COPY container/build.txt container/sam3d.txt container/sam3d-upstream.txt /
+WORKDIR /sam3d/lib/python3.11/site-packages
 # Two packages are published as source alone, in pure Python: they are built with the locked setuptools.
 RUN python3 -m pip --python /opt/gen3d/bin/python install --no-cache-dir --require-hashes --prefix /build \
     --requirement /build.txt \
@@ -75,7 +76,6 @@ RUN python3 -m pip --python /opt/gen3d/bin/python install --no-cache-dir --requi
     python3 -m pip --python /opt/gen3d/bin/python install --no-cache-dir --require-hashes --no-deps \
     --only-binary :all: --no-binary antlr4-python3-runtime,iopath --use-pep517 --no-build-isolation --prefix /sam3d \
     --requirement /sam3d.txt --requirement /sam3d-upstream.txt \
-    && cd /sam3d/lib/python3.11/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -name '*.a' -delete \
     && rm -r nvidia/*/include nvidia/nvshmem/lib/libnvshmem_device.* nvidia/nvshmem/lib/nvshmem_* \
@@ -93,8 +93,11 @@ RUN python3 -m pip --python /opt/gen3d/bin/python install --no-cache-dir --requi
 FROM ${BASE} AS sam3d-source
 ARG SAM3D_SOURCE
 ARG SAM3D_SHA256
+# COPY takes no address.
+# hadolint ignore=DL3020
 ADD ${SAM3D_SOURCE} /archive/
-WORKDIR /opt/gen3d/lib/python3.11/site-packages
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+WORKDIR /source/lib/python3.11/site-packages
 RUN find /archive -maxdepth 1 -name '*.tar.gz' -exec tar --extract --gzip --directory /archive --file {} ';' \
     && source=$(find /archive -type d -name sam3d_objects -prune -print -quit) \
     && cp -r "${source:?has no folder sam3d_objects: see SAM3D_SOURCE}" . \
@@ -138,7 +141,7 @@ FROM server AS sam3d
 COPY --from=sam3d-packages /cuda /opt/gen3d
 COPY --from=sam3d-packages /torch /opt/gen3d
 COPY --from=sam3d-packages /sam3d /opt/gen3d
-COPY --from=sam3d-source /opt/gen3d /opt/gen3d
+COPY --from=sam3d-source /source /opt/gen3d
 COPY container/sam3d.txt container/sam3d-upstream.txt /opt/gen3d/lock/
 COPY --from=code /code /opt/gen3d
 # NVIDIA's container runtime gives the GPUs, and refuses to start where the driver is older than CUDA 13's, 580.

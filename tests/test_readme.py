@@ -10,7 +10,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import httpx
 import pytest
 import trimesh
@@ -40,6 +42,14 @@ def errors_table() -> str:
 @pytest.mark.parametrize("table", [settings_table, errors_table])
 def test_its_tables_are_those_of_the_code(table: Callable[[], str]) -> None:
     assert table() in README, f"put this into the README:\n{table()}"
+
+
+def test_sagemaker_knows_the_machine_image_that_has_the_driver() -> None:
+    model = botocore.session.get_session().get_service_model("sagemaker")
+    shape: Any = model.shape_for("ProductionVariantInferenceAmiVersion")
+    named = set(re.findall(r"`(al\w+-ami-sagemaker[\w-]+)`", README))
+    assert named
+    assert named <= set(shape.enum)
 
 
 def test_every_warning_is_named() -> None:

@@ -118,7 +118,7 @@ def test_it_is_small(sam3d_image: Image) -> None:
 
 def test_what_changes_seldom_lies_below_what_changes_often(sam3d_image: Image) -> None:
     copied = [layer["CreatedBy"].split()[1] for layer in sam3d_image.layers if layer["CreatedBy"].startswith("COPY")]
-    wanted = ["/opt/gen3d", "container/preview.txt", "/cuda", "/torch", "/sam3d", "/opt/gen3d", "container/sam3d.txt"]
+    wanted = ["/opt/gen3d", "container/preview.txt", "/cuda", "/torch", "/sam3d", "/source", "container/sam3d.txt"]
     assert copied[::-1] == [*wanted, "/code"]
     (selftest,) = [layer for layer in sam3d_image.layers if "gen3d selftest" in layer["CreatedBy"]]
     assert selftest["Size"] < 1000, "the self-test leaves nothing behind"
@@ -179,7 +179,7 @@ def test_no_weights_compilers_or_leftovers_are_in_it(sam3d_image: Image) -> None
     tools = ["cc", "gcc", "g++", "clang", "nvcc", "ptxas", "ld", "as", "make", "git", "uv"]
     look = (
         f"import os, shutil; print([tool for tool in {tools} if shutil.which(tool)],"
-        " [path for path in ('/build', '/archive', '/digest', '/sam3d', '/cuda', '/torch', '/build.txt', '/sam3d.txt',"
+        " [path for path in ('/build', '/archive', '/digest', '/source', '/sam3d', '/cuda', '/torch', '/build.txt', '/sam3d.txt',"
         " '/root/.cache', '/root/.config', '/opt/sbom') if os.path.exists(path)], os.listdir('/tmp'))"
     )
     assert sam3d_image.run("python", "-c", look).strip() == "[] [] []"
