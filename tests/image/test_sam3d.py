@@ -177,28 +177,15 @@ def test_no_weights_compilers_or_leftovers_are_in_it(sam3d_image: Image) -> None
     found = sam3d_image.run("find", "/opt", "(", *weights, ")", "-size", "+100k")
     assert found == ""
     tools = ["cc", "gcc", "g++", "clang", "nvcc", "ptxas", "ld", "as", "make", "git", "uv"]
+    gone = ["/archive", "/build", "/build.txt", "/cuda", "/digest", "/opt/sbom", "/root/.cache", "/root/.config"]
+    gone += ["/sam3d", "/sam3d.txt", "/source", "/torch"]
     look = (
         f"import os, shutil; print([tool for tool in {tools} if shutil.which(tool)],"
-        " [path for path in ('/build', '/archive', '/digest', '/source', '/sam3d', '/cuda', '/torch', '/build.txt', '/sam3d.txt',"
-        " '/root/.cache', '/root/.config', '/opt/sbom') if os.path.exists(path)], os.listdir('/tmp'))"
+        f" [path for path in {gone} if os.path.exists(path)], os.listdir('/tmp'))"
     )
     assert sam3d_image.run("python", "-c", look).strip() == "[] [] []"
-    found = sam3d_image.run(
-        "find",
-        "/opt/gen3d",
-        "-name",
-        "tests",
-        "-o",
-        "-name",
-        "pip",
-        "-o",
-        "-name",
-        "__editable__*",
-        "-o",
-        "-name",
-        "*.a",
-    )
-    assert found == ""
+    leftovers = ["-name", "tests", "-o", "-name", "pip", "-o", "-name", "__editable__*", "-o", "-name", "*.a"]
+    assert sam3d_image.run("find", "/opt/gen3d", *leftovers) == ""
 
 
 # As a server.
