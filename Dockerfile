@@ -6,15 +6,16 @@
 #     docker build --target sam3d --tag gen3d:sam3d .
 #     docker run --rm --gpus all -v "$PWD/weights:/opt/ml/model:ro" -p 8080:8080 gen3d:sam3d serve
 #
-# Everything comes as wheels, locked with hashes in container/ and installed into /opt/gen3d, a virtual environment that
-# later stages copy whole: neither pip's cache nor what builds our own wheel reaches the image. It keeps to what every
-# builder understands: no `# syntax`, no heredoc, no RUN with a mount or a network of its own.
+# Everything comes as wheels, but for two packages in pure Python, locked with hashes in container/, and is installed into
+# /opt/gen3d, a virtual environment that later stages copy whole: neither pip's cache nor what builds our own wheel
+# reaches the image. It keeps to what every builder understands: no `# syntax`, no heredoc, no RUN with a mount or a
+# network of its own. Builders that make every stage before the one they are asked for get preview first.
 
 # A slim Debian with Python 3.11 and pip, from whichever registry the builder can reach.
 ARG BASE=python:3.11-slim-bookworm
 
-# Meta's source of SAM 3D Objects: the address of an archive, or a folder of the build's context. What counts is its
-# package sam3d_objects, whose digest the second argument is:
+# Meta's source of SAM 3D Objects: the address of an archive (.tar.gz). What counts is its package sam3d_objects, whose
+# digest the second argument is:
 #     find sam3d_objects -type f | LC_ALL=C sort | xargs sha256sum | sha256sum
 # That of the archive would not do: GitHub makes it anew when asked, and does not promise the same bytes.
 ARG SAM3D_SOURCE=https://github.com/facebookresearch/sam-3d-objects/archive/cf066761706cd02b07e2fc6274570ec8cdafb683.tar.gz
@@ -58,6 +59,32 @@ RUN python3 -m venv --without-pip /opt/gen3d \
     && find /opt/gen3d/lib/python3.11/site-packages/pxr -mindepth 1 -maxdepth 1 -type d -name 'Usd?*' \
     ! -name UsdGeom ! -name UsdShade -exec rm -r {} + \
     && find /opt/gen3d/lib/python3.11/site-packages/pxr -name '*.so' -exec strip --strip-unneeded {} +
+
+
+# What the images have in common. No USER: SageMaker runs containers as root. Any other user will do, and a root that
+# cannot be written.
+FROM ${BASE} AS server
+COPY --from=preview-packages /opt/gen3d /opt/gen3d
+COPY container/preview.txt /opt/gen3d/lock/
+ENV PATH=/opt/gen3d/bin:$PATH \
+    GEN3D_HOST=0.0.0.0
+EXPOSE 8080
+# In its list form, so that the server is process 1 and SIGTERM reaches it.
+ENTRYPOINT ["gen3d"]
+CMD ["serve"]
+# The slim base has no curl. Where the server is, its variables say: an option such as --port would not be seen.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "serve.health"]
+ARG BASE
+LABEL org.opencontainers.image.base.name=${BASE} \
+    com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+
+
+FROM server AS preview
+COPY --from=code /code /opt/gen3d
+# The self-test fails the build, and leaves nothing behind.
+RUN gen3d selftest && rm -rf /tmp/*
+LABEL org.opencontainers.image.title="Gen3D preview" \
+    org.opencontainers.image.description="A photo and bounding boxes in, textured 3D meshes out: the inference server, engine preview."
 
 
 # What the engine sam3d needs beside them, in three layers that can be fetched side by side: CUDA's libraries, PyTorch,
@@ -111,32 +138,6 @@ RUN find /archive -maxdepth 1 -name '*.tar.gz' -exec tar --extract --gzip --dire
     && python3 -m compileall -q sam3d_objects
 
 
-# What the images have in common. No USER: SageMaker runs containers as root. Any other user will do, and a root that
-# cannot be written.
-FROM ${BASE} AS server
-COPY --from=preview-packages /opt/gen3d /opt/gen3d
-COPY container/preview.txt /opt/gen3d/lock/
-ENV PATH=/opt/gen3d/bin:$PATH \
-    GEN3D_HOST=0.0.0.0
-EXPOSE 8080
-# In its list form, so that the server is process 1 and SIGTERM reaches it.
-ENTRYPOINT ["gen3d"]
-CMD ["serve"]
-# Where the server is, its own settings say; the slim base has no curl.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-c", "from http.client import HTTPConnection; from serve.settings import read_settings; settings = read_settings(); server = HTTPConnection(settings.host, settings.port, timeout=5); server.request('GET', '/ping'); raise SystemExit(server.getresponse().status != 200)"]
-ARG BASE
-LABEL org.opencontainers.image.base.name=${BASE} \
-    com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
-
-
-FROM server AS preview
-COPY --from=code /code /opt/gen3d
-# The self-test fails the build, and leaves nothing behind.
-RUN gen3d selftest && rm -rf /tmp/*
-LABEL org.opencontainers.image.title="Gen3D preview" \
-    org.opencontainers.image.description="A photo and bounding boxes in, textured 3D meshes out: the inference server, engine preview."
-
-
 FROM server AS sam3d
 COPY --from=sam3d-packages /cuda /opt/gen3d
 COPY --from=sam3d-packages /torch /opt/gen3d
@@ -144,7 +145,8 @@ COPY --from=sam3d-packages /sam3d /opt/gen3d
 COPY --from=sam3d-source /source /opt/gen3d
 COPY container/sam3d.txt container/sam3d-upstream.txt /opt/gen3d/lock/
 COPY --from=code /code /opt/gen3d
-# NVIDIA's container runtime gives the GPUs, and refuses to start where the driver is older than CUDA 13's, 580.
+# NVIDIA's container runtime gives the GPUs. Where the driver is older than CUDA 13's, 580, its legacy mode refuses to
+# start the container; its CDI mode does not read the variable, and the server says what the driver lacks.
 # What is compiled or cached at run time goes where every user may write, and nothing is asked of a hub.
 ENV GEN3D_ENGINE=sam3d \
     NVIDIA_VISIBLE_DEVICES=all \
@@ -155,6 +157,8 @@ ENV GEN3D_ENGINE=sam3d \
     TORCHINDUCTOR_CACHE_DIR=/tmp/torchinductor \
     HF_HUB_OFFLINE=1
 RUN gen3d selftest && rm -rf /tmp/*
+# 13 GB of weights are read and an object is made before it is ready.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=15m CMD ["python", "-m", "serve.health"]
 LABEL org.opencontainers.image.title="Gen3D sam3d" \
     org.opencontainers.image.description="A photo and bounding boxes in, textured 3D meshes out: the inference server, engine sam3d."
 
@@ -180,3 +184,6 @@ RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible \
 
 FROM scratch AS sam3d-sbom
 COPY --from=sam3d-inventory /image-sam3d.cdx.json /
+
+# What is built where no target is named.
+FROM preview

@@ -73,7 +73,7 @@ test-image: setup ## Build the image gen3d:preview and run it, with a Docker eng
 	$(PIP) --require-hashes -r container/tools.txt
 	PATH="$(CURDIR)/$(BIN):$$PATH" container/engine.sh $(BIN)/python -m pytest tests/image --ignore tests/image/test_sam3d.py
 
-test-image-sam3d: setup setup-sam3d ## Build the image gen3d:sam3d, 5 GB, and run it on the CPU, with an engine as above.
+test-image-sam3d: setup setup-sam3d ## Build the image gen3d:sam3d, 5 GB, and run it on the CPU, with an engine on this machine, as above.
 	SAM3D_SOURCE="$$(cat .venv-sam3d/lib/python3*/site-packages/sam3d_objects.pth)" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		container/engine.sh $(BIN)/python -m pytest tests/image/test_sam3d.py
 

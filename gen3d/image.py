@@ -108,7 +108,7 @@ def _build(arguments: argparse.Namespace) -> int:
         arguments.target,
         _tag(arguments),
         arguments.revision,
-        [*shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", "")), *arguments.flags],
+        [*_flags(), *arguments.flags],
     )
     print(f"{built.tag}: {size_text(built.bytes)}, {built.id}")
     print(f"{built.inventory}: what is in it")
@@ -122,7 +122,9 @@ def _push(arguments: argparse.Namespace) -> int:
     from infra.image_push import push_image, read_addresses, write_addresses
 
     file: Path | None = arguments.output_file
-    addresses = read_addresses(file) if file else {}  # first of all: a push is not to fail after it was done
+    addresses = read_addresses(file) if file else {}
+    if file:
+        write_addresses(file, addresses)  # first of all: a push is not to fail after it was done
     address = push_image(
         lambda: Docker(_client()),
         find_checkout(),
@@ -132,14 +134,21 @@ def _push(arguments: argparse.Namespace) -> int:
         arguments.revision,
         lambda line: print(line, file=sys.stderr),
     )
+    print(address)
     if file:
         write_addresses(file, {**addresses, arguments.target: address})
-    print(address)
     return 0
 
 
 def _tag(arguments: argparse.Namespace) -> str:
     return arguments.tag or f"gen3d:{arguments.target}"
+
+
+def _flags() -> list[str]:
+    try:
+        return shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))
+    except ValueError as error:
+        raise Gen3DError("build_failed", f"IMAGE_BUILD_FLAGS cannot be read as a shell would: {error}.") from None
 
 
 def _client() -> str:
@@ -149,4 +158,7 @@ def _client() -> str:
 def _need_checkout() -> None:
     """Raises where the room of this command is not installed, as in the image itself."""
     if importlib.util.find_spec("infra") is None:
-        raise Gen3DError("checkout_missing", "Images are built and pushed from a checkout of Gen3D: run it there.")
+        message = (
+            "Images are built and pushed from a checkout of Gen3D, which has the Dockerfile: run the command there."
+        )
+        raise Gen3DError("checkout_missing", message)

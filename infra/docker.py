@@ -38,7 +38,7 @@ class Docker:
         }
         done = self._ask("info", "--format", "{{json .}}")
         # Some clients exit with 0 though no engine answers.
-        info = json.loads(done.stdout) if done.returncode == 0 else {}
+        info = _read(done.stdout) if done.returncode == 0 else {}
         if not info or info.get("ServerErrors"):
             said = " ".join(info.get("ServerErrors") or [done.stderr.strip()])
             raise Gen3DError("docker_unavailable", f"No Docker engine answers: start Docker. Its client says: {said}")
@@ -107,8 +107,10 @@ class Docker:
             config = Path(folder) / "config.json"
             config.touch(0o600)
             config.write_text(json.dumps({"auths": {name.partition("/")[0]: {"auth": authorization}}}))
-            if self._run("push", name, DOCKER_CONFIG=folder, DOCKER_HOST=host) != 0:
-                raise Gen3DError("push_failed", f"'{name}' could not be pushed; Docker says why, above.")
+            status = self._run("push", name, DOCKER_CONFIG=folder, DOCKER_HOST=host)
+        self._ask("image", "rm", name)  # the name alone: it would keep the image's gigabytes when the other one goes
+        if status != 0:
+            raise Gen3DError("push_failed", f"'{name}' could not be pushed; Docker says why, above.")
 
     def _ask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         try:
@@ -129,3 +131,12 @@ class Docker:
             f"There is no Docker client {self._program!r} here ({error.strerror}): install Docker"
             " (https://docs.docker.com/get-docker/), or name the client in the variable DOCKER.",
         )
+
+
+def _read(said: str) -> dict[str, Any]:
+    """The JSON object in what a client said; empty where that is none."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

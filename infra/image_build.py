@@ -32,7 +32,7 @@ class Built:
 def build_image(
     docker: Docker, checkout: Path, target: str, tag: str, revision: str | None, flags: Sequence[str]
 ) -> Built:
-    """Build the image of a target, and the list of what is in it in the checkout's folder `out`.
+    """Builds the image of a target, and the list of what is in it in the checkout's folder `out`.
 
     Args:
         docker: What builds it.

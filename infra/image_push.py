@@ -25,7 +25,7 @@ def push_image(
     given: str | None,
     say: Callable[[str], None],
 ) -> str:
-    """Push an image as `TARGET-COMMIT`, unless that tag is there.
+    """Pushes an image as `TARGET-COMMIT`, unless that tag is there.
 
     What can be known beforehand is checked before anything is sent.
 
@@ -81,7 +81,7 @@ def read_addresses(file: Path) -> dict[str, str]:
 
 
 def write_addresses(file: Path, addresses: dict[str, str]) -> None:
-    """Write the file that `read_addresses` reads, whole or not at all: `{"preview": "…", "sam3d": "…"}`.
+    """Writes the file that `read_addresses` reads, whole or not at all: `{"preview": "…", "sam3d": "…"}`.
 
     Raises:
         Gen3DError: `addresses_unusable`.

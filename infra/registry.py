@@ -2,8 +2,9 @@
 
 AWS's address, credentials and profile come from the environment, as boto3 takes them. The identity needs
 `ecr:GetAuthorizationToken`, and on the repository `ecr:DescribeRepositories`, `ecr:DescribeImages` and what a push
-takes: `ecr:BatchCheckLayerAvailability`, `ecr:InitiateLayerUpload`, `ecr:UploadLayerPart`, `ecr:CompleteLayerUpload`
-and `ecr:PutImage`.
+takes: `ecr:BatchCheckLayerAvailability`, `ecr:BatchGetImage`, `ecr:InitiateLayerUpload`, `ecr:UploadLayerPart`,
+`ecr:CompleteLayerUpload` and `ecr:PutImage`.
+Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
 """
 
 import os
@@ -19,7 +20,7 @@ from serve.errors import Gen3DError
 # Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 _NAME = r"(?P<name>(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)"
 _ECR = re.compile(
-    r"(?P<registry>(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?)/"
+    r"(?P<registry>(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.(?:com|com\.cn|eu))/"
     + _NAME
 )
 # A cloud of one's own on this machine, in AWS's place.
@@ -146,7 +147,7 @@ class Repository:
         except exceptions.ClientError as error:
             name = error.response["Error"]["Code"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status >= 500:
+            if status >= 500 or "Throttling" in name:
                 raise Gen3DError("registry_unreachable", f"'{self}': ECR answers {name}, status {status}.") from None
             if name == "RepositoryNotFoundException":
                 region = f" --region {self.region}" if self.region else ""

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from selftest.report import CheckFailedError, CheckSkippedError, some
 
-# A100; A10G, and L4 and L40S, which run its code; H100: https://developer.nvidia.com/cuda-gpus
-ARCHITECTURES: Final = ((8, 0), (8, 6), (9, 0))
+# A100; A10G; L4 and L40S; H100: https://developer.nvidia.com/cuda-gpus
+ARCHITECTURES: Final = ((8, 0), (8, 6), (8, 9), (9, 0))
+# PyTorch has none for 8.9, which runs the code of 8.6 (same major number, no smaller minor one:
+# https://docs.nvidia.com/cuda/ada-compatibility-guide/); spconv asks for the GPU's own.
+_OF_PYTORCH: Final = ((8, 0), (8, 6), (9, 0))
 # The oldest driver for all releases of a CUDA, by its major number:
 # https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html
 _DRIVERS: Final = {11: "450", 12: "525", 13: "580"}
@@ -39,21 +42,24 @@ def check_native_code() -> str:
         CheckSkippedError: This PyTorch is for the CPU.
     """
     torch = _torch_for_cuda()
-    names = [f"sm_{major}{minor}" for major, minor in ARCHITECTURES]
     flags = torch._C._cuda_getArchFlags() or ""
-    if lacking := [name for name in names if name not in flags.split()]:
+    if lacking := [name for name in map(_name, _OF_PYTORCH) if name not in flags.split()]:
         raise CheckFailedError(f"torch {torch.__version__} has no code for {some(lacking)}: install another build")
     compiled = importlib.import_module("spconv.core_cc.cumm.common").CompileInfo
     has = {tuple(each) for each in compiled.get_compiled_gemm_cuda_arch()}
-    if lacking := [name for name, wanted in zip(names, ARCHITECTURES, strict=True) if wanted not in has]:
+    if lacking := [_name(wanted) for wanted in ARCHITECTURES if wanted not in has]:
         raise CheckFailedError(
             f"spconv has no code for {some(lacking)}: install a build for CUDA, such as spconv-cu126"
         )
     spconv_cuda = ".".join(map(str, compiled.get_compiled_cuda_version()))
     return (
-        f"torch for CUDA {torch.version.cuda} has {flags}, spconv for CUDA {spconv_cuda} has {', '.join(names)}; it"
-        f" needs NVIDIA's driver {oldest_driver(torch.version.cuda)} or newer"
+        f"torch for CUDA {torch.version.cuda} has {flags}, spconv for CUDA {spconv_cuda} has"
+        f" {' '.join(map(_name, ARCHITECTURES))}; it needs NVIDIA's driver {oldest_driver(torch.version.cuda)} or newer"
     )
+
+
+def _name(architecture: tuple[int, int]) -> str:
+    return "sm_{}{}".format(*architecture)
 
 
 def oldest_driver(cuda: str) -> str:
@@ -90,8 +96,8 @@ def check_opened_libraries() -> str:
     wrong += [f"{name} (in no package)" for name, file in files.items() if file is None]
     if wrong:
         raise CheckFailedError(f"cannot be opened: {some(wrong, 3)}; install NVIDIA's package that has it")
-    for major, minor in ARCHITECTURES:
-        compile_kernel(ctypes.CDLL(str(files["libnvrtc"])), f"sm_{major}{minor}")
+    for architecture in ARCHITECTURES:
+        compile_kernel(ctypes.CDLL(str(files["libnvrtc"])), _name(architecture))
     return f"{len(files)} libraries that are opened at first use; NVRTC compiles"
 
 

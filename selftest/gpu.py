@@ -31,11 +31,11 @@ def check_gpu() -> str:
     device = open_device("cuda")
     capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
     free, total = torch.cuda.mem_get_info(device)
-    check_attention(device, torch.float16)
+    attention = check_attention(device, torch.float16)
     made = try_sam3d("cuda")
     return (
         f"{torch.cuda.get_device_name(device)}, capability {capability}, driver {driver()},"
-        f" {free / 1e9:.1f} of {total / 1e9:.1f} GB free, variable-length flash attention; {made}"
+        f" {free / 1e9:.1f} of {total / 1e9:.1f} GB free, {attention}; {made}"
     )
 
 
@@ -49,19 +49,22 @@ def driver(file: Path = _DRIVER) -> str:
     return found[0] if found else "of a version it does not tell"
 
 
-def check_attention(device: Any, dtype: Any) -> None:
+def check_attention(device: Any, dtype: Any) -> str:
     """Attention over several sequences at once is what it is over each alone, in float32 on the CPU.
 
     Args:
         device: A `torch.device`.
         dtype: A `torch.dtype`; on a GPU, half precision has a kernel of its own.
 
+    Returns:
+        Which attention it was.
+
     Raises:
         CheckFailedError: The largest difference is too large.
     """
     import torch
 
-    from serve.reconstruct.sam3d.attention import attend_by_sequence
+    from serve.reconstruct.sam3d.attention import attend_by_sequence, is_one_call
 
     generator = torch.Generator().manual_seed(0)
     q, k, v = (
@@ -75,3 +78,4 @@ def check_attention(device: Any, dtype: Any) -> None:
     largest = float((found - expected).abs().max())
     if not largest <= _TOLERANCE:  # NaN is not
         raise CheckFailedError(f"attention on {device} is wrong by up to {largest:.3g}: tell the makers of Gen3D")
+    return "variable-length flash attention" if is_one_call(there[0]) else "attention by length"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -18,6 +18,14 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent.parent
 DOCKER = os.environ.get("DOCKER", "docker")
+# What a careful operator takes away from a container, in any memory.
+HARDENED: Final = (
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--user=12345:12345",
+)
 CLIENT = (Path(__file__).parent / "client.py").read_text()
 
 
@@ -134,6 +142,22 @@ class Image:
         )
         found: dict[str, str] = json.loads(self.run("python", "-c", look))
         return {canonicalize_name(name): version for name, version in found.items()}
+
+
+def packages_under_the_gpl(image: Image) -> dict[str, str]:
+    """What packages say of their licence that names the GPL or the AGPL; the LGPL lets its library be exchanged."""
+    look = (
+        "import importlib.metadata, json; print(json.dumps({found.name: [found.metadata.get('License', ''),"
+        " found.metadata.get('License-Expression', ''), *found.metadata.get_all('Classifier', [])]"
+        " for found in importlib.metadata.distributions()}))"
+    )
+    licences = {}
+    for name, words in json.loads(image.run("python", "-c", look)).items():
+        # Of a licence in full, its title; of libraries in a wheel, what follows tells.
+        said = " ".join(word[:200] for word in words if not word.startswith("Topic"))
+        if re.search(r"\bA?GPL|Affero|(?<!Lesser )General Public License", re.sub(r"LGPL\S*", "", said), re.IGNORECASE):
+            licences[name] = said
+    return licences
 
 
 def listed_packages(target: str) -> dict[str, str]:

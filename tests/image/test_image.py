@@ -13,7 +13,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from serve import __version__
-from tests.image.containers import ROOT, Image, listed_packages, pins
+from tests.image.containers import ROOT, Image, listed_packages, packages_under_the_gpl, pins
 
 pytestmark = pytest.mark.timeout(1200)  # the first test builds the image
 
@@ -96,6 +96,10 @@ def test_it_holds_our_packages_as_they_are_here_and_nothing_else_of_ours(image: 
     there = json.loads(image.run("python", "-c", look))
     files = [path for package in packages for path in (ROOT / package).rglob("*") if path.suffix in {".py", ".json"}]
     assert there == {str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_no_package_in_it_is_under_the_gpl(image: Image) -> None:
+    assert not packages_under_the_gpl(image)
 
 
 @pytest.mark.parametrize("tool", ["cc", "gcc", "g++", "c++", "clang", "ld", "as", "strip", "make", "uv", "git"])

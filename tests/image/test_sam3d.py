@@ -17,17 +17,14 @@ from typing import Any
 import pytest
 
 from serve import __version__
-from tests.image.containers import DOCKER, ROOT, Image, docker, listed_packages, pins
+from tests.image.containers import DOCKER, HARDENED, ROOT, Image, docker, listed_packages, packages_under_the_gpl, pins
 
 pytestmark = pytest.mark.timeout(1200)  # the first test builds the image
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 LOCKS = [ROOT / "container" / name for name in ("sam3d.txt", "sam3d-upstream.txt")]
-# As any user, with all taken away that a careful operator takes away. The network needs more memory than the preview.
-HARDENED = [
-    *["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=12345:12345"],
-    *["--memory=6g", "--memory-swap=6g"],
-]
+# The network needs more memory than the preview.
+LARGE = [*HARDENED, "--memory=6g", "--memory-swap=6g"]
 
 
 # The source, as an archive at an address, as GitHub gives it.
@@ -84,7 +81,7 @@ def test_other_code_than_was_asked_for_fails_the_build(build: Callable[..., Imag
 
 
 def test_the_pinned_digest_is_of_the_official_commit(upstream: Path) -> None:
-    """Where the official source is given; the copy that a package carries differs in five files."""
+    """Where the official source is given, as by hand; CI has the copy in a package, which differs in five files."""
     (pinned,) = re.findall(r"^ARG SAM3D_SHA256=([0-9a-f]{64})$", DOCKERFILE, re.MULTILINE)
     if "third_party" in upstream.parts:
         assert digest(upstream) != pinned
@@ -138,7 +135,7 @@ def test_it_says_what_it_needs_of_a_gpu(sam3d_image: Image) -> None:
 
 def test_the_selftest_passes_for_any_user_with_a_read_only_root(sam3d_image: Image) -> None:
     program = "gen3d selftest --json /tmp/selftest.json >&2; status=$?; cat /tmp/selftest.json; exit $status"
-    result = json.loads(sam3d_image.run("bash", "-c", program, flags=HARDENED))
+    result = json.loads(sam3d_image.run("bash", "-c", program, flags=LARGE))
     sam3d_image.report["selftest"] = result["checks"]
     assert result["passed"]
     skipped = {check["check"]: check["finding"] for check in result["checks"] if check["status"] == "skipped"}
@@ -153,21 +150,10 @@ def test_it_holds_the_locked_packages_and_no_others(sam3d_image: Image) -> None:
 
 
 def test_no_package_in_it_is_under_the_gpl(sam3d_image: Image) -> None:
-    look = (
-        "import importlib.metadata, json; print(json.dumps({found.name: [found.metadata.get('License', ''),"
-        " found.metadata.get('License-Expression', ''), *found.metadata.get_all('Classifier', [])]"
-        " for found in importlib.metadata.distributions()}))"
-    )
-    for name, words in json.loads(sam3d_image.run("python", "-c", look)).items():
-        said = " ".join(word[:200] for word in words if not word.startswith("Topic"))
-        # The lesser one asks for no more than that its library can be exchanged.
-        found = re.findall(r"\bA?GPL|Affero|(?<!Lesser )General Public License", re.sub(r"LGPL\S*", "", said))
-        assert not found, (name, said)
+    assert not packages_under_the_gpl(sam3d_image)
 
 
 def test_the_licence_of_the_source_goes_with_it(sam3d_image: Image) -> None:
-    look = "from importlib.metadata import files; print([str(f) for f in files('sam3d_objects') or []])"
-    assert sam3d_image.run("python", "-c", look)
     found = sam3d_image.run("find", "/opt/gen3d", "-path", "*/sam3d_objects-*/licenses/LICENSE")
     assert sam3d_image.run("cat", found.strip()) == "The terms.\n"
 
@@ -226,7 +212,7 @@ def test_a_photo_becomes_a_scene_on_a_cpu_where_that_is_asked_for(
     tmp_path: Path,
     validate_glb: Callable[..., list[dict[str, Any]]],
 ) -> None:
-    flags = [*HARDENED, "--volume", f"{weights}:/opt/ml/model:ro"]
+    flags = [*LARGE, "--volume", f"{weights}:/opt/ml/model:ro"]
     with sam3d_image.serve(*flags, GEN3D_DEVICE="cpu") as server:
         server.wait_until_ready()
         form = {**coffee["data"], "options": json.dumps({"quality": "draft"})}

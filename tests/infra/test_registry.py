@@ -69,10 +69,11 @@ def test_every_name_that_ecr_allows_is_kept(name: str) -> None:
     assert str(Repository.parse(f"{ADDRESS}/{name}")) == f"{ADDRESS}/{name}"
 
 
-@given(st.text(max_size=80))
-def test_nothing_else_gets_in(text: str) -> None:
-    with pytest.raises(Gen3DError):
-        Repository.parse(text)
+@given(st.integers(0, len(ADDRESS)), st.sampled_from("/:@ %\n.A_é"))
+def test_a_registry_with_a_letter_too_many_is_no_registry(place: int, letter: str) -> None:
+    with pytest.raises(Gen3DError) as refused:
+        Repository.parse(f"{ADDRESS[:place]}{letter}{ADDRESS[place:]}/gen3d")
+    assert refused.value.code == "repository_invalid"
 
 
 def test_one_on_this_machine_needs_a_local_cloud(act_as: ActAs) -> None:
@@ -123,7 +124,7 @@ def ask_all(repository: Repository) -> None:
     repository.authorization()
 
 
-def test_who_may_do_what_is_written_may_push(ecr: LocalECR, act_as: ActAs) -> None:
+def test_who_may_do_what_is_written_gets_every_answer(ecr: LocalECR, act_as: ActAs) -> None:
     act_as(ecr.user(*NEEDED))
     ask_all(Repository.parse(f"{ADDRESS}/{ecr.name}"))
 

@@ -50,7 +50,7 @@ def test_a_package_that_upstream_needs_and_that_is_missing_fails_the_imports(mon
 
 
 def test_attention_over_several_sequences_is_checked_by_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_attention(torch.device("cpu"), torch.float32)
+    assert check_attention(torch.device("cpu"), torch.float32) == "attention by length"
     check_attention(torch.device("cpu"), torch.bfloat16)
     monkeypatch.setattr("selftest.gpu._TOLERANCE", 0.0)
     with pytest.raises(CheckFailedError, match="is wrong by up to"):

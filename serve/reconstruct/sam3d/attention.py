@@ -32,9 +32,14 @@ def attend_by_sequence(
     """
     if len(q_lengths) == 1:
         return _attend(q, k, v)[0]
-    if q.is_cuda and q.dtype in (torch.float16, torch.bfloat16):
+    if is_one_call(q):
         return _attend_on_cuda(q[0], k[0], v[0], q_lengths, kv_lengths)
     return _attend_by_length(q[0], k[0], v[0], q_lengths, kv_lengths)
+
+
+def is_one_call(q: torch.Tensor) -> bool:
+    """Whether many sequences of these queries are one call of variable-length flash attention."""
+    return q.is_cuda and q.dtype in (torch.float16, torch.bfloat16)
 
 
 def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
