@@ -98,9 +98,9 @@ benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks
 
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
-	$(COMPILE) --extra demo --extra dev --extra local pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --extra demo --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
 	$(COMPILE) requirements/node.in --output-file requirements/node.txt
-	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev --extra local pyproject.toml requirements/sam3d.in \
+	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev --extra infra pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
 	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file container/preview.txt
 	@# Without what torch asks for and this road never uses: compiling kernels in Python, driving CUDA from Python.

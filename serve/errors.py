@@ -91,6 +91,9 @@ KINDS: dict[str, Kind] = {
     "registry_unreachable": Kind(502, "Amazon ECR did not answer as expected."),
     "push_failed": Kind(502, "Docker could not push the image, and has said why."),
     "addresses_unusable": Kind(500, "The file for the images' addresses cannot be read or written."),
+    # The cloud on one machine.
+    "local_cloud_failed": Kind(503, "A part of the local cloud ended or did not answer; the message names its log."),
+    "deployment_failed": Kind(500, "CloudFormation could not deploy a stack; the message has its reason."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

@@ -38,6 +38,7 @@ def test_rooms_import_in_one_direction() -> None:
         "serve": ("gen3d", "selftest", "infra"),
         "model_loader": ("gen3d", "selftest", "infra"),
         "selftest": ("gen3d", "infra", "benchmarks"),
+        "lambdas": ("serve", "gen3d", "infra", "model_loader", "selftest"),
         "infra": ("gen3d", "serve.engine", "serve.app", "selftest"),
     }
     for room, forbidden in above.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.image.containers import DOCKER, docker
 from tests.infra.cloud import DOCKER_MANIFEST, LocalECR, local_ecr

@@ -1,0 +1,1 @@
+"""The Lambda extract: an uploaded photo becomes an invocation."""

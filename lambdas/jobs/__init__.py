@@ -1,0 +1,1 @@
+"""The Lambda jobs: the API under /api."""

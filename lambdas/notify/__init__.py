@@ -1,0 +1,1 @@
+"""The Lambda notify: an ended job becomes a mail."""

@@ -1,0 +1,22 @@
+"""The edge to SES: sends a finished message. Knows nothing of what it says."""
+
+from email.message import EmailMessage
+from typing import Any
+
+
+class Mailer:
+    """SES, as one sender."""
+
+    def __init__(self, sender: str, configuration_set: str, client: Any) -> None:
+        self.sender, self.client = sender, client
+        self._more = {"ConfigurationSetName": configuration_set} if configuration_set else {}
+
+    def send(self, to: str, message: EmailMessage) -> str:
+        """Sends it, and gives SES's id of it."""
+        answer = self.client.send_email(
+            FromEmailAddress=self.sender,
+            Destination={"ToAddresses": [to]},
+            Content={"Raw": {"Data": message.as_bytes()}},
+            **self._more,
+        )
+        return str(answer["MessageId"])

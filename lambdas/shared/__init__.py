@@ -1,0 +1,1 @@
+"""What the Lambdas share: the job folder, its documents, and the edge to S3."""

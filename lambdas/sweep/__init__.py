@@ -1,0 +1,1 @@
+"""The Lambda sweep: what was lost on the way is found."""

@@ -1,0 +1,163 @@
+"""What was lost on the way is found: jobs that the sweep was asked to look at, and whose time has come.
+
+It does no other Lambda's work: it has events brought again, and ends what nobody else will end.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from lambdas.shared.documents import DocumentError, Outcome, Step
+from lambdas.shared.events import created_message
+from lambdas.shared.job_folder import (
+    CANCELLED,
+    DELETED,
+    IMAGE,
+    MAIL_TO_ADMIN,
+    MAIL_TO_USER,
+    OUTCOME,
+    PENDING,
+    REQUEST,
+    Job,
+    JobFolder,
+    pending_until,
+)
+from lambdas.shared.outcomes import cancelled, conclude, ended, outcome_of_failure, outcome_of_manifest
+from lambdas.shared.store import Store
+from lambdas.shared.telemetry import count
+from lambdas.sweep.queues import Queue
+from lambdas.sweep.settings import SweepSettings
+
+NAME: Final = "sweep"
+# After so long a mail that SES still refuses is given up.
+MAIL_PATIENCE: Final = timedelta(days=3)
+
+
+class SweepError(Exception):
+    """Some jobs could not be looked at; the log says why. The next sweep will look again."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What it takes to find what was lost."""
+
+    settings: SweepSettings
+    store: Store
+    uploaded: Queue
+    finished: Queue
+    now: Callable[[], datetime]
+    log: Any
+
+    def run(self) -> int:
+        """Looks at every job whose marker is due, and at no other; how many those were.
+
+        Raises:
+            SweepError: Some could not be looked at.
+        """
+        looked = failed = 0
+        for job, when in list(self._due()):
+            looked += 1
+            try:
+                self._look(JobFolder(self.store, job), when)
+            except Exception:
+                self.log.exception("a job could not be looked at", extra={"job_id": job.id})
+                failed += 1
+        if failed:
+            raise SweepError(f"{failed} of {looked} jobs could not be looked at")
+        return looked
+
+    def _due(self) -> Iterator[tuple[Job, datetime]]:
+        until, after, more = pending_until(self.now()), None, True
+        while more:
+            page, more = self.store.list_page(PENDING, after=after)
+            for item in page:
+                if item.key >= until:
+                    return
+                if found := Job.of_marker(item.key):
+                    yield found
+            after = page[-1].key if page else None
+
+    def _look(self, folder: JobFolder, when: datetime) -> None:
+        names = folder.names()
+        if DELETED in names:
+            removed = folder.empty()
+            folder.forget(when)
+            self.log.info("deleted job emptied", extra={"job_id": folder.job.id, "removed": removed})
+        elif OUTCOME in names:
+            self._look_at_mails(folder, when)
+        elif REQUEST not in names:
+            folder.forget(when)  # making the job was never finished
+        elif CANCELLED in names:
+            folder.end(cancelled(self.now()))
+        else:
+            submission = folder.submission()
+            if submission is None or submission.state != "done":
+                self._look_at_upload(folder, when, submission, has_photo=IMAGE in names)
+            elif submission.deadline is not None and self.now() < submission.deadline:
+                self._look_later(folder, when, submission.deadline)
+            else:
+                self._end(folder, self._found(submission))
+
+    def _look_at_mails(self, folder: JobFolder, when: datetime) -> None:
+        """The job has ended: all that may be missing is a mail."""
+        steps = [self.store.get(folder.job.key(name)) for name in (MAIL_TO_ADMIN, MAIL_TO_USER)]
+        if all(stored is not None and Step.parse(stored.data).state == "done" for stored in steps):
+            folder.forget(when)
+        elif self.now() - when < MAIL_PATIENCE:
+            self.finished.send(created_message(self.store.bucket, folder.job.key(OUTCOME)))
+        else:
+            folder.forget(when)
+            self.log.error("a mail was given up", extra={"job_id": folder.job.id})
+            count("MailsGivenUp", NAME)
+
+    def _look_at_upload(self, folder: JobFolder, when: datetime, submission: Step | None, *, has_photo: bool) -> None:
+        """The job was never given to SageMaker, as far as anybody has said."""
+        asked = folder.request()
+        if asked is None:
+            return
+        now, until = self.now(), asked[1].upload_until
+        if now < until:
+            self._look_later(folder, when, until)
+        elif not has_photo:
+            message = "The photo never arrived: make a new job, and upload the photo at once."
+            self._end(folder, ended("failed", "upload_missing", message, now))
+        elif now < until + timedelta(seconds=self.settings.submit_patience_seconds):
+            self.uploaded.send(created_message(self.store.bucket, folder.job.key(IMAGE)))
+        else:
+            reason = "" if submission is None else submission.result.get("reason", "")
+            message = f"No endpoint took the job in time. {reason}".strip()
+            self._end(folder, ended("lost", "never_submitted", message, now))
+
+    def _look_later(self, folder: JobFolder, when: datetime, later: datetime) -> None:
+        if folder.job.marker(later) != folder.job.marker(when):
+            folder.look_at(later)
+            folder.forget(when)
+
+    def _found(self, submission: Step) -> Outcome:
+        """The outcome of a job past its deadline: from what SageMaker has left, if anything."""
+        now = self.now()
+        answer, failure = (
+            self._read(submission.result.get(place)) for place in ("output_location", "failure_location")
+        )
+        if answer is not None:
+            try:
+                return outcome_of_manifest(answer, now)
+            except DocumentError as error:
+                return ended("failed", "result_unreadable", f"The container's answer is no manifest: {error}.", now)
+        if failure is not None:
+            return outcome_of_failure(failure.decode(errors="replace"), now)
+        return ended("lost", "no_answer", "Neither an answer nor a failure came before the deadline.", now)
+
+    def _read(self, location: str | None) -> bytes | None:
+        key = None if location is None else self.store.key_of(location)
+        stored = None if key is None else self.store.get(key)
+        return None if stored is None else stored.data
+
+    def _end(self, folder: JobFolder, outcome: Outcome) -> None:
+        """Ends the job; its marker stays until its mails are sent."""
+        if conclude(folder, outcome):
+            reason = outcome.error.code if outcome.error else ""
+            extra = {"job_id": folder.job.id, "status": outcome.status, "reason": reason}
+            self.log.warning("job ended by the sweep", extra=extra)
+            count("JobsEndedBySweep", NAME, by={"Status": outcome.status})
