@@ -32,6 +32,8 @@ INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 _RETRY_SECONDS = "5"
 # Of the drain, kept for sending the last answers.
 _LAST_WORDS_SECONDS = 2.0
+# Left in a job's folder by who no longer wants the job.
+_TOMBSTONES = ("cancelled.json", "deleted.json")
 _JOB_ID = TypeAdapter[str](JobId)
 
 Result = TypeVar("Result")
@@ -266,8 +268,16 @@ class _Work:
     def _watch(self, progress: Progress) -> None:
         if progress.step is None:
             log.info("stage", extra={"stage": progress.stage, "object": progress.object})
-        if self._stopped is not None and progress.stage not in ("failed", "done"):
+        if progress.stage in ("failed", "done"):
+            return
+        if self._stopped is not None:
             raise self._stopped
+        # Before an object is begun, and before it is stored: somebody may no longer want the job.
+        if progress.step is None and progress.stage in ("segment", "store") and self._is_unwanted():
+            raise StoppedError("cancelled", "The job was cancelled.")
+
+    def _is_unwanted(self) -> bool:
+        return self._folders is not None and any(map(self._folders.job.holds, _TOMBSTONES))
 
     def _photo(self) -> Photo:
         image = self._asked.image

@@ -101,7 +101,7 @@ KINDS: dict[str, Kind] = {
     ),
     "overloaded": Kind(503, "The queue is full; try again later."),
     "shutting_down": Kind(503, "The server was told to stop before it could finish this request."),
-    "cancelled": Kind(499, "The client went away, so the work was stopped."),
+    "cancelled": Kind(499, "The client went away or the job was cancelled, so the work was stopped."),
     "storage_unreachable": Kind(502, "The object store did not answer as expected."),
     "port_unavailable": Kind(500, "The address and port to bind are taken, or not this machine's."),
     "invalid_setting": Kind(

@@ -30,7 +30,7 @@ from serve.contract import (
     Stage,
 )
 from serve.engine import Engine, Made, Missed, logged_defect
-from serve.errors import Gen3DError
+from serve.errors import Gen3DError, StoppedError
 from serve.images import Photo
 from serve.mesh.export import File, object_file, splats_file
 from serve.mesh.gltf import CAMERA_NODE, scene_glb
@@ -103,6 +103,10 @@ def run_job(
             results.add_seconds({**outcome.seconds, "store": spent})
         report.tell("store")
         manifest = _keep_job(engine, job_id, photo, options, output, results)
+    except StoppedError as stopped:
+        if stopped.code != "cancelled":  # nobody is left to be told
+            report.tell_failed()
+        raise
     except Exception:
         report.tell_failed()
         raise

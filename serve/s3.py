@@ -1,6 +1,7 @@
 """S3: whole objects read and written, with errors a person can act on. Knows nothing of jobs or folders."""
 
 import functools
+import logging
 import re
 import threading
 import unicodedata
@@ -21,6 +22,7 @@ _MAX_KEY_BYTES = 1024
 _CHUNK_BYTES = 2**20
 
 _client_lock = threading.Lock()
+log = logging.getLogger(__name__)
 
 
 def read_s3(uri: str, *, max_bytes: int) -> bytes:
@@ -73,6 +75,23 @@ def write_s3(bucket: str, key: str, data: bytes, *, media_type: str, caching: st
     """
     with _s3_errors(f"s3://{bucket}/{key}", "write"):
         _s3_client().put_object(Bucket=bucket, Key=key, Body=data, ContentType=media_type, CacheControl=caching)
+
+
+def is_in_s3(bucket: str, key: str) -> bool:
+    """Whether there is an object of this key, literal. What cannot be looked at is not there, and that is logged."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        _s3_client().head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        if status != 404:
+            log.warning("'s3://%s/%s' could not be looked for: S3 answers with status %s", bucket, key, status)
+        return False
+    except (BotoCoreError, ValueError) as error:
+        log.warning("'s3://%s/%s' could not be looked for: %s", bucket, key, s3_failure(error))
+        return False
+    return True
 
 
 def has_control_characters(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, Self
 from urllib.parse import unquote
 
 from serve.errors import Gen3DError
-from serve.s3 import BUCKET_NAME, has_control_characters, write_s3
+from serve.s3 import BUCKET_NAME, has_control_characters, is_in_s3, write_s3
 
 _MAX_URI_CHARACTERS = 4096
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -44,12 +44,20 @@ class Folder(Protocol):
         ...
 
 
+class JobFolder(Folder, Protocol):
+    """A place where others, too, leave files."""
+
+    def holds(self, name: str) -> bool:
+        """Whether a file of this plain name is there. What cannot be looked at is not, and that is logged."""
+        ...
+
+
 @dataclass(frozen=True)
 class JobFolders:
     """Where a job's files go: the results to `output`, and `progress.json` to `job`."""
 
     output: Folder
-    job: Folder
+    job: JobFolder
 
 
 @dataclass
@@ -112,6 +120,11 @@ class LocalFolder:
             ) from error
         return self.uri + name
 
+    def holds(self, name: str) -> bool:
+        """See `JobFolder.holds`."""
+        _check_name(name)
+        return (self._path / name).is_file()
+
     @contextmanager
     def _opened(self) -> Iterator[int]:
         """The folder's descriptor; folders that are missing are made."""
@@ -163,6 +176,11 @@ class S3Folder:
         caching = "no-store" if media_type == "application/json" else "private"
         write_s3(self.bucket, self.prefix + name, data, media_type=media_type, caching=caching)
         return uri
+
+    def holds(self, name: str) -> bool:
+        """One request; see `JobFolder.holds`."""
+        _check_name(name)
+        return is_in_s3(self.bucket, self.prefix + name)
 
 
 def open_output(output_uri: str, allowed_prefixes: Sequence[str]) -> JobFolders:
@@ -257,7 +275,7 @@ class _Location:
     def path(self) -> Path:
         return Path("/", *self.segments)
 
-    def open(self, root: Self) -> Folder:
+    def open(self, root: Self) -> LocalFolder | S3Folder:
         """The folder itself; a local one is held to `root` whatever links there are."""
         if self.scheme == "file":
             return LocalFolder(self.path(), within=root.path())

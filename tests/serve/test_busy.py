@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serve.contract import Manifest
+from serve.contract import Manifest, Progress
 from serve.engine import Engine
 from serve.errors import EngineBrokenError, Gen3DError
 from serve.reconstruct import PhotoReconstructor
@@ -185,7 +185,7 @@ def test_a_client_that_goes_away_while_it_waits_has_its_work_stopped(
     # The first object of `in-work`, and that of the last request.
     assert gate.reached == 2
     stages = [(line["stage"], line["object"]) for line in server.log("in-work") if line["message"] == "stage"]
-    assert stages == [("decode", None), ("segment", 0), ("reconstruct", 0), ("failed", None)]
+    assert stages == [("decode", None), ("segment", 0), ("reconstruct", 0)]
     assert not [line for line in server.log() if "exception" in line]
 
 
@@ -201,6 +201,29 @@ def test_work_that_is_stored_goes_on_when_its_client_goes_away(
     manifest = Manifest.model_validate_json((tmp_path / "manifest.json").read_bytes())
     assert [result.status for result in manifest.objects] == ["succeeded", "succeeded"]
     assert not [line for line in server.log() if "exception" in line]
+
+
+@pytest.mark.parametrize("name", ["cancelled.json", "deleted.json"])
+def test_a_job_that_nobody_wants_any_more_ends_before_its_next_object(
+    name: str, serve_engine: Callable[..., "Server"], photo: bytes, tmp_path: Path
+) -> None:
+    gate = Gate()
+    server = serve_engine(ordered(gate), output_prefixes=(f"{tmp_path.as_uri()}/",))
+    job = tmp_path / "job"
+    with ThreadPoolExecutor() as threads:
+        request = a_request(photo, 2, job_id="unwanted", output_uri=(job / "output").as_uri())
+        answer = threads.submit(server.http.post, **request)
+        gate.wait_for(1)
+        (job / name).touch()
+        gate.open()
+        error = answer.result().json()["error"]
+    assert (answer.result().status_code, error["code"]) == (499, "cancelled")
+    assert error["message"] == "The job was cancelled."
+    assert gate.reached == 1
+    # Whoever clears the folder away finds nothing in it that came later.
+    assert not (job / "output").exists()
+    assert Progress.model_validate_json((job / "progress.json").read_bytes()).object == 0
+    assert server.http.post(**a_request(photo)).status_code == 200, "the next one is made"
 
 
 # The engine's states.

@@ -379,6 +379,24 @@ def test_artefacts_are_stored_with_their_type(s3: "LocalS3") -> None:
 
 
 @pytest.mark.usefixtures("s3_environment")
+def test_what_others_leave_in_a_folder_on_s3_is_seen(s3: "LocalS3", caplog: pytest.LogCaptureFixture) -> None:
+    folder = S3Folder(s3.bucket, "users/ä b/jobs/2/")
+    assert not folder.holds("cancelled.json")
+    s3.client.put_object(Bucket=s3.bucket, Key="users/ä b/jobs/2/cancelled.json", Body=b"{}")
+    assert folder.holds("cancelled.json")
+    assert "could not be looked for" not in caplog.text
+    assert not S3Folder(s3.bucket, "private/").holds("cancelled.json")
+    assert "could not be looked for: S3 answers with status 403" in caplog.text
+
+
+def test_what_others_leave_in_a_local_folder_is_seen(tmp_path: Path) -> None:
+    folder = LocalFolder(tmp_path / "job")
+    assert not folder.holds("cancelled.json")
+    folder.put("cancelled.json", b"{}", JSON)
+    assert folder.holds("cancelled.json")
+
+
+@pytest.mark.usefixtures("s3_environment")
 @pytest.mark.parametrize("key", ["users/a.jpg", "users/ä b%20c?d#e+f.jpg", "users//..jpg"])
 @pytest.mark.parametrize("size", [0, 1, 3_000_000])
 def test_a_photo_is_read_whole(key: str, size: int, s3: "LocalS3") -> None:
