@@ -254,13 +254,14 @@ def test_after_ctrl_c_what_the_hub_sends_late_changes_nothing(
         signal.pthread_kill(main.ident or 0, signal.SIGINT)
 
     main = threading.current_thread()
+    before = set(threading.enumerate())  # those of other tests' servers
     pressing = threading.Thread(target=press)
     pressing.start()
     with Hub(hub.address, GOOD_TOKEN) as there:  # open still, as the late answer comes
         with pytest.raises(KeyboardInterrupt):
             fetch(small_files, "sam2", fetching.folder, there)
         pressing.join()
-        (late,) = [thread for thread in threading.enumerate() if thread.name.endswith("(run)")]
+        (late,) = [thread for thread in set(threading.enumerate()) - before if thread.name.endswith("(run)")]
         go_on.set()
         late.join()
     assert partial.read_bytes() == small_content(BIG_PATH)[:2000]
