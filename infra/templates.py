@@ -33,8 +33,8 @@ def read_template(name: Name) -> dict[str, Any]:
 def content_hash(parameters: Mapping[str, str]) -> str:
     """What the endpoint's template takes as `ContentHash`: 12 hexadecimal digits.
 
-    It is another where the model or the endpoint's configuration would be another, and the same for any other change:
-    of how many instances there may be, or of a comment.
+    It is another where the properties of the model or of the endpoint's configuration would be others, and the same
+    for any other change: of how many instances there may be, or of a comment.
 
     Args:
         parameters: Those of the endpoint's template that are not left at their defaults.
@@ -44,7 +44,7 @@ def content_hash(parameters: Mapping[str, str]) -> str:
     """
     template = read_template("endpoint")
     declared, conditions = template["Parameters"], template["Conditions"]
-    resources = {name: template["Resources"][name] for name in HASHED}
+    resources = {name: template["Resources"][name]["Properties"] for name in HASHED}
     used: dict[str, str] = {}
     seen: dict[str, Any] = {}
     waiting: list[Any] = [resources]

@@ -122,7 +122,7 @@ class ProcessContainer:
     def _kill_group(self) -> None:
         if self._process is None:
             return
-        # At once after the look that found the process ended: till then its number is nobody else's.
+        # At once after the look that found the process ended: its number may be somebody else's soon.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -137,6 +137,6 @@ async def is_ready(http: httpx.AsyncClient, container: Container) -> bool:
     try:
         async with asyncio.timeout(PING_SECONDS):
             answer = await http.get(f"{container.address}/ping")
-    except (httpx.TransportError, TimeoutError):
+    except (httpx.HTTPError, TimeoutError):
         return False
     return answer.status_code == httpx.codes.OK

@@ -149,24 +149,32 @@ class Endpoint:
         """Ends requests whose time is up, and lets instances come and go."""
         idle_since = self._now()
         while True:
-            now = self._now()
-            for invocation in self._queue.expired(self.name, now):
-                log.warning("a request has expired", extra=_about(invocation))
-                self._finish(
-                    invocation,
-                    failed(f"The request waited longer than its RequestTTLSeconds, {invocation.asked.ttl_seconds}."),
-                )
-            oldest = self._queue.oldest(self.name)
-            if oldest is not None or self._queue.count(self.name)["running"]:
-                idle_since = now
-            if self._instances and now - idle_since >= self._scaling.idle_seconds:
-                self._empty_since = now
-                await self._scale_in()
-            if not self._instances and oldest is not None:
-                lacking_since = max(oldest.received, self._empty_since)
-                if now - lacking_since >= self._scaling.wake_seconds:
-                    self._scale_out()
+            try:
+                idle_since = await self._look_after(idle_since)
+            except Exception:  # one turn's defect must not be the endpoint's end
+                log.exception("the local endpoint has a defect", extra={"endpoint": self.name})
             await self._pause()
+
+    async def _look_after(self, idle_since: float) -> float:
+        """One turn of it; since when there has been nothing to do."""
+        now = self._now()
+        for invocation in self._queue.expired(self.name, now):
+            log.warning("a request has expired", extra=_about(invocation))
+            self._finish(
+                invocation,
+                failed(f"The request waited longer than its RequestTTLSeconds, {invocation.asked.ttl_seconds}."),
+            )
+        oldest = self._queue.oldest(self.name)
+        if oldest is not None or self._queue.count(self.name)["running"]:
+            idle_since = now
+        if self._instances and now - idle_since >= self._scaling.idle_seconds:
+            self._empty_since = now
+            await self._scale_in()
+        if not self._instances and oldest is not None:
+            lacking_since = max(oldest.received, self._empty_since)
+            if now - lacking_since >= self._scaling.wake_seconds:
+                self._scale_out()
+        return idle_since
 
     def _scale_out(self) -> None:
         log.info("starting instances", extra={"endpoint": self.name, "instances": self._scaling.instances})
@@ -185,24 +193,30 @@ class Endpoint:
         """Gives the instance one request after the other, as many at a time as it may have."""
         try:
             while True:
-                has_work = self._queue.count(self.name)["waiting"] and (
-                    len(instance.running) < self.configuration.concurrency
-                )
-                # Asked before each request, so that a container that has died meanwhile costs none.
-                if has_work or not instance.is_in_service:
-                    instance.is_in_service = await self._is_ready(instance)
-                if not (has_work and instance.is_in_service):
+                try:
+                    await self._give_work(instance)
+                except Exception:  # as in `_keep`
+                    log.exception("the local endpoint has a defect", extra={"endpoint": self.name})
                     await self._pause()
-                    continue
-                invocation = self._queue.take(self.name, self._now())
-                if invocation is not None:
-                    task = self._begin(self._perform(invocation, instance.container.address))
-                    instance.running.add(task)
-                    task.add_done_callback(instance.running.discard)
-                    task.add_done_callback(lambda _: self.look())
         finally:
             instance.is_in_service = False
             await _end(*instance.running)
+
+    async def _give_work(self, instance: _Instance) -> None:
+        """One request, where there is one and the instance may have it."""
+        has_work = self._queue.count(self.name)["waiting"] and (len(instance.running) < self.configuration.concurrency)
+        # Asked before each request, so that a container that has died meanwhile costs none.
+        if has_work or not instance.is_in_service:
+            instance.is_in_service = await self._is_ready(instance)
+        if not (has_work and instance.is_in_service):
+            await self._pause()
+            return
+        invocation = self._queue.take(self.name, self._now())
+        if invocation is not None:
+            task = self._begin(self._perform(invocation, instance.container.address))
+            instance.running.add(task)
+            task.add_done_callback(instance.running.discard)
+            task.add_done_callback(lambda _: self.look())
 
     async def _is_ready(self, instance: _Instance) -> bool:
         try:

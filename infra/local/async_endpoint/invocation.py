@@ -63,7 +63,7 @@ class Invocation:
 
     Attributes:
         key: Its own name, in the names of its results.
-        inference_id: The caller's name for it, or the key.
+        inference_id: The caller's name for it, or one that it was given.
         received: When it came, in seconds since 1970.
         asked: What is asked.
         configuration: The endpoint's, as it was when the request came.

@@ -243,3 +243,22 @@ def test_two_servers_cannot_have_one_queue(tmp_path: Path) -> None:
         Queue(tmp_path)
     queue.close()
     Queue(tmp_path).close()
+
+
+def test_a_defect_in_starting_a_container_is_not_the_endpoints_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, tried = TestedContainer.start, threading.Event()
+
+    def start_badly(container: TestedContainer) -> None:
+        if not tried.is_set():
+            tried.set()
+            raise ValueError("no such variable")
+        start(container)
+
+    monkeypatch.setattr(TestedContainer, "start", start_badly)
+    with place.served():
+        place.ask(b"a cup")
+        place.wait_until_done()
+    assert tried.is_set()
+    assert place.model.bodies == [b"a cup"]
