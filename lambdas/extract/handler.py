@@ -8,10 +8,11 @@ from typing import Any
 from lambdas.extract.logic import NAME, Extract
 from lambdas.extract.runtime import Endpoint
 from lambdas.extract.settings import ExtractSettings
+from lambdas.shared.clients import make_client
 from lambdas.shared.events import Created, InvocationEnded, process_messages
 from lambdas.shared.settings import read_settings
-from lambdas.shared.store import Store, make_client
-from lambdas.shared.telemetry import make_logger
+from lambdas.shared.store import Store
+from lambdas.shared.telemetry import Metrics, make_logger
 
 log = make_logger(NAME)
 
@@ -25,6 +26,7 @@ def service() -> Extract:
         store=Store(settings.bucket, make_client("s3")),
         endpoint=Endpoint(settings.endpoint, make_client("sagemaker-runtime")),
         now=lambda: datetime.now(UTC),
+        metrics=Metrics(settings.metrics_namespace, NAME),
         log=log,
     )
 
@@ -35,7 +37,7 @@ def handle(event: dict[str, Any], context: Any) -> Any:
 
     def submit(told: Created | InvocationEnded) -> None:
         if isinstance(told, Created) and told.bucket == extract.settings.bucket:
-            extract.submit(told.key)
+            extract.submit(told.key, told.version)
 
     return process_messages(event, context, log, submit)
 

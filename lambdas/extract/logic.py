@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lambdas.extract.runtime import Endpoint
 from lambdas.extract.settings import ExtractSettings
+from lambdas.shared.clients import is_in_doubt
 from lambdas.shared.documents import DocumentError, Origin, Outcome, Step
 from lambdas.shared.job_folder import (
     CANCELLED,
@@ -24,7 +25,7 @@ from lambdas.shared.outcomes import cancelled, ended
 from lambdas.shared.pictures import HEAD_BYTES, MEDIA_TYPES, kind_of_picture
 from lambdas.shared.steps import begin, finish, release
 from lambdas.shared.store import Store
-from lambdas.shared.telemetry import count
+from lambdas.shared.telemetry import Metrics
 
 # Between the last moment at which SageMaker gives a job up and the sweep's asking for it.
 GRACE: Final = timedelta(minutes=10)
@@ -39,10 +40,18 @@ class Extract:
     store: Store
     endpoint: Endpoint
     now: Callable[[], datetime]
+    metrics: Metrics
     log: Any
 
-    def submit(self, key: str) -> None:
+    def submit(self, key: str, version: str | None) -> None:
         """Submits the job whose photo was uploaded under this key; once, however often it is called.
+
+        The form that takes the photo can be sent again for as long as it works: the first upload is the job's photo,
+        and every later one is removed.
+
+        Args:
+            key: Where the photo was uploaded.
+            version: Which version of the object that was; None where that is not known.
 
         Raises:
             BusyError: Another call is at it.
@@ -56,7 +65,11 @@ class Extract:
         names = folder.names()
         if DELETED in names:
             folder.empty()
-        elif OUTCOME in names:
+            return
+        if version is not None and IMAGE in names and version != self.store.first_version(key):
+            self.log.warning("a photo that came too late is removed", extra={"job_id": job.id})
+            self.store.delete_version(key, version)
+        if OUTCOME in names:
             self.log.info("the job has ended", extra={"job_id": job.id})
         elif CANCELLED in names:
             folder.end(cancelled(self.now()))
@@ -101,7 +114,7 @@ class Extract:
         folder.end(refusal)
         reason = refusal.error.code if refusal.error else ""
         self.log.info("upload refused", extra={"job_id": folder.job.id, "reason": reason})
-        count("UploadsRefused", NAME, by={"Reason": reason})
+        self.metrics.count("UploadsRefused", by={"Reason": reason})
 
     def _invoke(self, folder: JobFolder, asked: Origin, names: set[str]) -> None:
         job, settings = folder.job, self.settings
@@ -123,12 +136,13 @@ class Extract:
                     timeout_seconds=settings.invocation_timeout_seconds,
                 )
             except Exception as error:
-                release(self.store, step, f"{type(error).__name__}: {error}")
+                if not is_in_doubt(error):  # else the claim must run out first
+                    release(self.store, step, f"{type(error).__name__}: {error}")
                 raise
         finish(self.store, step, places)
         self._look_later(folder, asked, deadline)
         self.log.info("job submitted", extra={"job_id": job.id})
-        count("JobsSubmitted", NAME)
+        self.metrics.count("JobsSubmitted")
 
     def _look_later(self, folder: JobFolder, asked: Origin, deadline: datetime | None) -> None:
         """The sweep need not ask for the upload any more."""

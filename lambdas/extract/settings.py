@@ -18,3 +18,4 @@ class ExtractSettings:
     invocation_timeout_seconds: int = setting(
         "How long the container may work on a job. SageMaker allows 1 to 3600.", default=3600, least=1, most=3600
     )
+    metrics_namespace: str = setting("The namespace of the metrics in CloudWatch.", default="Gen3D")

@@ -21,6 +21,7 @@ KINDS: Final = {
     "job_not_ended": (409, "The job has not ended: there is nothing to try again."),
     "image_gone": (410, "The job's photo is no longer kept: make a new job with it."),
     "too_many_open_jobs": (429, "The user has as many jobs under way as one may have."),
+    "too_many_jobs": (429, "The user has made as many jobs in 24 hours as one may."),
     "internal_error": (500, "A defect in the service; its log holds the details."),
 }
 

@@ -14,10 +14,11 @@ from lambdas.jobs.asking import read_body, read_job, read_label
 from lambdas.jobs.errors import ApiError
 from lambdas.jobs.logic import NAME, PAGE, Jobs, User
 from lambdas.jobs.settings import JobsSettings
+from lambdas.shared.clients import make_client
 from lambdas.shared.job_folder import is_job_id, is_sub
 from lambdas.shared.settings import read_settings
-from lambdas.shared.store import Store, make_client
-from lambdas.shared.telemetry import make_logger
+from lambdas.shared.store import Store
+from lambdas.shared.telemetry import Metrics, make_logger
 
 log = make_logger(NAME)
 
@@ -30,6 +31,7 @@ def service() -> Jobs:
         settings=settings,
         store=Store(settings.bucket, make_client("s3")),
         now=lambda: datetime.now(UTC),
+        metrics=Metrics(settings.metrics_namespace, NAME),
         log=log,
     )
 

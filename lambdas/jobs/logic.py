@@ -1,7 +1,7 @@
 """What the API does: jobs of one user are made, told of, named, stopped, tried again and removed. Knows no HTTP."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -25,22 +25,24 @@ from lambdas.shared.job_folder import (
     JobFolder,
     after_job,
     created_at,
+    is_job_id,
     jobs_prefix,
-    label_in,
     new_job_id,
 )
 from lambdas.shared.outcomes import cancelled
 from lambdas.shared.pictures import MEDIA_TYPES
 from lambdas.shared.store import Store, tag_header
-from lambdas.shared.telemetry import count
+from lambdas.shared.telemetry import Metrics
 
 NAME: Final = "jobs"
 PAGE: Final = 20
 # Longer than any job may be under way: the sweep ends it before.
 _OPEN_FOR = timedelta(days=2)
+_A_DAY = timedelta(days=1)
 # Listings of a page at most; the page is shorter where more were needed.
 _LISTINGS = 2
-# What is deleted is looked at again after this: by then whoever was writing is done.
+# A deleted job is looked at again after this, for Lambdas that were writing; where SageMaker has it, after its
+# deadline, as the container may write till then.
 _LATE_WRITERS = timedelta(minutes=15)
 
 
@@ -59,6 +61,7 @@ class Jobs:
     settings: JobsSettings
     store: Store
     now: Callable[[], datetime]
+    metrics: Metrics
     log: Any
 
     def create(self, user: User, asked: Asked) -> dict[str, Any]:
@@ -68,8 +71,6 @@ class Jobs:
         origin = Origin(
             sub=user.sub,
             email=user.email,
-            image_type=asked.media_type,
-            image_bytes=asked.size,
             upload_until=now + timedelta(seconds=settings.upload_seconds),
         )
         folder = self._begin(user, origin, asked.boxes, asked.options, asked.label)
@@ -92,12 +93,13 @@ class Jobs:
         if asked is None or IMAGE not in names:
             raise ApiError("image_gone", "The job's photo is no longer kept: make a new job with it.")
         self._check_room(user)
-        request, old = json.loads(asked[0]), asked[1]
+        request = json.loads(asked[0])
         until = self.now() + timedelta(seconds=self.settings.upload_seconds)
-        origin = Origin(user.sub, user.email, old.image_type, old.image_bytes, until)
-        label = self._label(folder) if LABEL in names else None
+        origin = Origin(user.sub, user.email, until)
+        label = folder.label() if LABEL in names else None
         new = self._begin(user, origin, request["boxes"], request["options"], label)
         if not self.store.copy(folder.job.key(IMAGE), new.job.key(IMAGE), tags=tag_header(IMAGE_TAGS)):
+            new.empty()
             raise ApiError("image_gone", "The job's photo is no longer kept: make a new job with it.")
         return version({"id": new.job.id, "status": "uploaded"})
 
@@ -119,7 +121,7 @@ class Jobs:
         if label is not None:
             self.store.put(job.label_key(label, now), b"")
         self.log.info("job made", extra={"job_id": job.id, "boxes": len(boxes)})
-        count("JobsCreated", NAME)
+        self.metrics.count("JobsCreated")
         return folder
 
     def get(self, user: User, job_id: str) -> dict[str, Any]:
@@ -180,9 +182,9 @@ class Jobs:
         for item in found:
             job_id, _, name = item.key.removeprefix(start).partition("/")
             groups.setdefault(job_id, set()).add(name)
-        if more:
+        if more and len(groups) > 1:
             groups.popitem()  # the rest of it may be on the next page
-        return list(groups.items()), more
+        return [(job_id, names) for job_id, names in groups.items() if is_job_id(job_id)], more
 
     def rename(self, user: User, job_id: str, label: str) -> dict[str, Any]:
         """Another name for a job."""
@@ -201,9 +203,11 @@ class Jobs:
         if OUTCOME in names:
             raise ApiError("job_ended", "The job has ended: there is nothing to cancel.")
         now = self.now()
-        folder.bury(CANCELLED, now)
+        # First the outcome, so that nobody who has listed the folder before can still end it otherwise; the tombstone
+        # is the container's to see.
         if not folder.end(cancelled(now)):
             raise ApiError("job_ended", "The job has just ended: there is nothing to cancel.")
+        folder.bury(CANCELLED, now)
         self.log.info("job cancelled", extra={"job_id": job_id})
         return version({"id": job_id, "status": "cancelled"})
 
@@ -225,9 +229,11 @@ class Jobs:
     def limits(self, user: User) -> dict[str, Any]:
         """What the user may ask for, and how much of it is taken."""
         settings = self.settings
+        under_way, made = self._count_jobs(user)
         return version(
             {
-                "open_jobs": {"used": sum(1 for _ in self._open_jobs(user)), "most": settings.max_open_jobs},
+                "open_jobs": {"used": under_way, "most": settings.max_open_jobs},
+                "jobs_a_day": {"used": made, "most": settings.max_jobs_a_day},
                 "max_boxes": settings.max_boxes,
                 "max_image_bytes": settings.max_image_bytes,
                 "image_types": list(MEDIA_TYPES),
@@ -237,27 +243,30 @@ class Jobs:
         )
 
     def _check_room(self, user: User) -> None:
-        """Two requests at the very same time may both find room: the quota is a help, and no wall."""
-        most = self.settings.max_open_jobs
-        if sum(1 for _ in self._open_jobs(user)) >= most:
+        """Two requests at the very same time may both find room: the quotas are a help, and no wall."""
+        most, most_a_day = self.settings.max_open_jobs, self.settings.max_jobs_a_day
+        under_way, made = self._count_jobs(user)
+        if under_way >= most:
             message = f"You have {most} jobs under way, as many as one may have: wait for one, or cancel one."
             raise ApiError("too_many_open_jobs", message, max_open_jobs=most)
+        if made >= most_a_day:
+            message = f"You have made {most_a_day} jobs in 24 hours, as many as one may: come again tomorrow."
+            raise ApiError("too_many_jobs", message, max_jobs_a_day=most_a_day)
 
-    def _open_jobs(self, user: User) -> Iterator[str]:
+    def _count_jobs(self, user: User) -> tuple[int, int]:
+        """How many jobs are under way, and how many were made in the last 24 hours, whatever became of them."""
+        under_way = made = 0
         last, more = None, True
-        oldest = self.now() - _OPEN_FOR
+        now = self.now()
         while more:
             groups, more = self._groups(user, last)
             for job_id, names in groups:
-                if created_at(job_id) < oldest:
-                    return
+                if created_at(job_id) < now - _OPEN_FOR:
+                    return under_way, made
                 last = job_id
-                if REQUEST in names and not names & {OUTCOME, CANCELLED, DELETED}:
-                    yield job_id
-
-    def _label(self, folder: JobFolder) -> str | None:
-        prefix = folder.job.prefix
-        return label_in(item.key.removeprefix(prefix) for item in self.store.list_all(prefix + LABEL))
+                made += created_at(job_id) > now - _A_DAY
+                under_way += REQUEST in names and not names & {OUTCOME, CANCELLED, DELETED}
+        return under_way, made
 
     def _job(self, user: User, job_id: str) -> Job:
         try:

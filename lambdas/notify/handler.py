@@ -8,11 +8,12 @@ from typing import Any
 from lambdas.notify.logic import NAME, Notify
 from lambdas.notify.mailer import Mailer
 from lambdas.notify.settings import NotifySettings
+from lambdas.shared.clients import make_client
 from lambdas.shared.events import Created, InvocationEnded, process_messages
 from lambdas.shared.job_folder import ASYNC_OUTPUT, OUTCOME, Job
 from lambdas.shared.settings import read_settings
-from lambdas.shared.store import Store, make_client
-from lambdas.shared.telemetry import make_logger
+from lambdas.shared.store import Store
+from lambdas.shared.telemetry import Metrics, make_logger
 
 log = make_logger(NAME)
 
@@ -26,6 +27,7 @@ def service() -> Notify:
         store=Store(settings.bucket, make_client("s3")),
         mailer=Mailer(settings.mail_from, settings.mail_configuration_set, make_client("sesv2")),
         now=lambda: datetime.now(UTC),
+        metrics=Metrics(settings.metrics_namespace, NAME),
         log=log,
     )
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from email.message import EmailMessage
 from typing import Any, Final
 
-from lambdas.notify.mailer import Mailer
+from lambdas.notify.mailer import Mailer, RejectedError
 from lambdas.notify.mails import Told, admin_mail, user_mail
 from lambdas.notify.settings import NotifySettings
+from lambdas.shared.clients import is_in_doubt
 from lambdas.shared.documents import DocumentError, Outcome, Step
 from lambdas.shared.job_folder import (
     DELETED,
@@ -21,12 +22,17 @@ from lambdas.shared.job_folder import (
     REQUEST,
     Job,
     JobFolder,
-    label_in,
 )
-from lambdas.shared.outcomes import conclude, job_of_manifest, outcome_of_failure, outcome_of_manifest
-from lambdas.shared.steps import begin, finish, release
+from lambdas.shared.outcomes import (
+    conclude,
+    job_of_manifest,
+    mails_about,
+    outcome_of_failure,
+    outcome_of_manifest,
+)
+from lambdas.shared.steps import BusyError, begin, finish, release
 from lambdas.shared.store import Store
-from lambdas.shared.telemetry import count
+from lambdas.shared.telemetry import Metrics
 
 NAME: Final = "notify"
 # SES takes 40 MB; a mail should be read on a phone.
@@ -41,6 +47,7 @@ class Notify:
     store: Store
     mailer: Mailer
     now: Callable[[], datetime]
+    metrics: Metrics
     log: Any
 
     def read_answer(self, key: str) -> None:
@@ -82,59 +89,72 @@ class Notify:
     def tell(self, job: Job) -> None:
         """Sends the mails of a job that has its outcome; each once, however often it is called.
 
+        Of a deleted job, what came after the deletion is removed instead.
+
         Raises:
             BusyError: Another call is at it.
             Exception: S3's or SES's; to be called again later.
         """
         folder = JobFolder(self.store, job)
         names = folder.names()
-        outcome = folder.outcome() if OUTCOME in names and DELETED not in names else None
+        if DELETED in names:
+            self._empty(folder)
+            return
+        outcome = folder.outcome() if OUTCOME in names else None
         asked = folder.request() if outcome is not None else None
         if outcome is None or asked is None:
             self.log.info("nothing to tell of", extra={"job_id": job.id})
             return
         origin = asked[1]
-        told = Told(job, self._name(folder, names), outcome, self._preview(folder, names))
+        name = (folder.label() if LABEL in names else None) or job.id
+        told = Told(job, name, outcome, self._preview(folder, names))
         settings, sender = self.settings, self.mailer.sender
         to_user = user_mail(told, sender=sender, to=origin.email, page_url=settings.page_url)
         to_admin = admin_mail(
             told,
             sender=sender,
             to=settings.admin_mail,
-            page_url=settings.page_url,
             user=f"{origin.email} ({job.sub})",
             log_link=settings.log_link,
         )
-        mails = ((MAIL_TO_ADMIN, settings.admin_mail, to_admin), (MAIL_TO_USER, origin.email, to_user))
+        mails = {MAIL_TO_ADMIN: (settings.admin_mail, to_admin), MAIL_TO_USER: (origin.email, to_user)}
         refused: list[Exception] = []
-        for name, to, message in mails:
+        for step in mails_about(outcome):
             try:
-                self._send_once(job.key(name), to, message, outcome)
+                self._send_once(job, step, *mails[step], outcome)
             except Exception as error:  # noqa: BLE001 - one reader's mail must not hang on the other's; raised below
+                reason = f"{type(error).__name__}: {error}"
+                self.log.warning("a mail was not sent", extra={"job_id": job.id, "step": step, "reason": reason})
                 refused.append(error)
+        if DELETED in folder.names():  # deleted meanwhile: the steps have come back
+            self._empty(folder)
+            return
         if refused:
-            raise refused[0]
+            raise next((error for error in refused if not isinstance(error, BusyError)), refused[0])
         submission = folder.submission()
         folder.forget(origin.upload_until, None if submission is None else submission.deadline)
 
-    def _send_once(self, key: str, to: str, message: EmailMessage, outcome: Outcome) -> None:
-        step = begin(self.store, key, self.now())
+    def _empty(self, folder: JobFolder) -> None:
+        removed = folder.empty()
+        self.log.info("deleted job emptied", extra={"job_id": folder.job.id, "removed": removed})
+
+    def _send_once(self, job: Job, name: str, to: str, message: EmailMessage, outcome: Outcome) -> None:
+        step = begin(self.store, job.key(name), self.now())
         if isinstance(step, Step):
             return
         try:
             message_id = self.mailer.send(to, message)
+        except RejectedError as error:
+            finish(self.store, step, {"rejected": str(error)})
+            self.log.error("a mail was given up", extra={"job_id": job.id, "step": name, "reason": str(error)})
+            self.metrics.count("MailsGivenUp")
+            return
         except Exception as error:
-            release(self.store, step, f"{type(error).__name__}: {error}")
+            if not is_in_doubt(error):  # else the claim must run out first
+                release(self.store, step, f"{type(error).__name__}: {error}")
             raise
         finish(self.store, step, {"message_id": message_id})
-        count("MailsSent", NAME, by={"Status": outcome.status})
-
-    def _name(self, folder: JobFolder, names: set[str]) -> str:
-        label = None
-        if LABEL in names:
-            prefix = folder.job.prefix
-            label = label_in(item.key.removeprefix(prefix) for item in self.store.list_all(prefix + LABEL))
-        return label or folder.job.id
+        self.metrics.count("MailsSent", by={"Status": outcome.status})
 
     def _preview(self, folder: JobFolder, names: set[str]) -> bytes | None:
         if OUTPUT not in names:

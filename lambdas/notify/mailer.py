@@ -3,6 +3,12 @@
 from email.message import EmailMessage
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+
+class RejectedError(Exception):
+    """SES will never take this message, such as one to an unverified address while it is in its sandbox."""
+
 
 class Mailer:
     """SES, as one sender."""
@@ -12,11 +18,21 @@ class Mailer:
         self._more = {"ConfigurationSetName": configuration_set} if configuration_set else {}
 
     def send(self, to: str, message: EmailMessage) -> str:
-        """Sends it, and gives SES's id of it."""
-        answer = self.client.send_email(
-            FromEmailAddress=self.sender,
-            Destination={"ToAddresses": [to]},
-            Content={"Raw": {"Data": message.as_bytes()}},
-            **self._more,
-        )
+        """Sends it, and gives SES's id of it.
+
+        Raises:
+            RejectedError: To be given up.
+            Exception: SES's; to be tried again later.
+        """
+        try:
+            answer = self.client.send_email(
+                FromEmailAddress=self.sender,
+                Destination={"ToAddresses": [to]},
+                Content={"Raw": {"Data": message.as_bytes()}},
+                **self._more,
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "MessageRejected":
+                raise RejectedError(str(error)) from error
+            raise
         return str(answer["MessageId"])

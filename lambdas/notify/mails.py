@@ -42,7 +42,7 @@ def user_mail(told: Told, *, sender: str, to: str, page_url: str) -> EmailMessag
     return _message(f"{_headline(told.outcome)}: {told.name}", lines, links, told.preview, sender=sender, to=to)
 
 
-def admin_mail(told: Told, *, sender: str, to: str, page_url: str, user: str, log_link: str) -> EmailMessage:
+def admin_mail(told: Told, *, sender: str, to: str, user: str, log_link: str) -> EmailMessage:
     """The mail to the admin: whose job it was, and where its log is."""
     error = told.outcome.error
     lines = [
@@ -50,9 +50,8 @@ def admin_mail(told: Told, *, sender: str, to: str, page_url: str, user: str, lo
         *([f"Reason: {error.message} ({error.code})"] if error else []),
         *_objects(told.outcome),
     ]
-    links = [("The user's page of the job", job_link(page_url, told.job))]
-    if log_link:
-        links.append(("The job's log", log_link.replace("{job}", quote(told.job.id))))
+    # No link to the page: it shows a job to its owner alone.
+    links = [("The job's log", log_link.replace("{job}", quote(told.job.id)))] if log_link else []
     subject = f"[Gen3D] {told.outcome.status}: job {told.job.id}"
     return _message(subject, lines, links, None, sender=sender, to=to)
 

@@ -15,3 +15,4 @@ class NotifySettings:
     admin_mail: str = setting("Where the admin reads mail.", default="info@2112-lab.com")
     log_link: str = setting("The address of a job's log, with {job} in the id's place; empty for none.", default="")
     mail_configuration_set: str = setting("The configuration set of SES; empty for none.", default="")
+    metrics_namespace: str = setting("The namespace of the metrics in CloudWatch.", default="Gen3D")

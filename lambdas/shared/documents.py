@@ -25,6 +25,11 @@ def moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def readable(text: str) -> str:
+    """The text with a question mark for each lone surrogate, which JSON can say and UTF-8 cannot."""
+    return text.encode(errors="replace").decode()
+
+
 class Fields:
     """The fields of a JSON object, read one by one; a DocumentError names the one that is not as it should be."""
 
@@ -132,22 +137,18 @@ def to_json(document: Any) -> bytes:
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asked for a job, and what photo was announced: the metadata of `request.json`.
+    """Who asked for a job: the metadata of `request.json`.
 
     It is not in the body, because that is the contract's, and the container has no use for an e-mail address.
 
     Attributes:
         sub: The user, as Cognito verified him.
         email: The user's verified address.
-        image_type: The photo's media type, as announced.
-        image_bytes: The photo's size, as announced.
         upload_until: Until when the photo may be uploaded; then the sweep looks for it.
     """
 
     sub: str
     email: str
-    image_type: str
-    image_bytes: int
     upload_until: datetime
 
     def to_metadata(self) -> dict[str, str]:
@@ -161,8 +162,6 @@ class Origin:
         return cls(
             sub=fields.text("sub"),
             email=fields.text("email"),
-            image_type=fields.text("image_type"),
-            image_bytes=fields.whole("image_bytes"),
             upload_until=fields.time("upload_until"),
         )
 
@@ -230,7 +229,7 @@ class Problem:
     @classmethod
     def read(cls, fields: Fields | None) -> Self | None:
         """None where there is none."""
-        return None if fields is None else cls(fields.text("code"), fields.text("message"))
+        return None if fields is None else cls(readable(fields.text("code")), readable(fields.text("message")))
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from lambdas.shared.steps import BusyError
 
 @dataclass(frozen=True)
 class Created:
-    """An object was created in a bucket."""
+    """An object was created in a bucket; `version` is None where the event does not say which version it is."""
 
     bucket: str
     key: str
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,30 +43,37 @@ def read_message(body: str) -> list[Created | InvocationEnded]:
     delivery, plain. Keys are URL-encoded, as in a form.
 
     Raises:
-        ValueError: It is no JSON object.
+        ValueError: It, or what is in its envelope, is no JSON object.
     """
     message = json.loads(body)
     if not isinstance(message, dict):
         raise ValueError("the message is no JSON object")
     if isinstance(message.get("Message"), str) and "TopicArn" in message:
         message = json.loads(message["Message"])
+        if not isinstance(message, dict):
+            raise ValueError("the message in the envelope is no JSON object")
     if "invocationStatus" in message:
         return _invocation(message)
-    return [event for record in message.get("Records") or [] if (event := _created(record)) is not None]
+    records = message.get("Records")
+    if not isinstance(records, list):
+        return []
+    return [event for record in records if (event := _created(record)) is not None]
 
 
 def _created(record: Any) -> Created | None:
     try:
         if not record["eventName"].startswith("ObjectCreated:"):
             return None
-        return Created(record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"]))
-    except (KeyError, TypeError):
+        thing = record["s3"]["object"]
+        return Created(record["s3"]["bucket"]["name"], unquote_plus(thing["key"]), thing.get("versionId"))
+    except (AttributeError, KeyError, TypeError):
         return None
 
 
 def _invocation(message: dict[str, Any]) -> list[Created | InvocationEnded]:
     """https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-check-predictions.html"""
-    place = (message.get("requestParameters") or {}).get("inputLocation")
+    parameters = message.get("requestParameters")
+    place = parameters.get("inputLocation") if isinstance(parameters, dict) else None
     if not isinstance(place, str):
         return []
     if message["invocationStatus"] == "Completed":

@@ -232,6 +232,11 @@ class JobFolder:
         stored = self.store.get(self.job.key(SUBMITTED))
         return None if stored is None else Step.parse(stored.data)
 
+    def label(self) -> str | None:
+        """The job's label; None where it has none."""
+        prefix = self.job.prefix
+        return label_in(item.key.removeprefix(prefix) for item in self.store.list_all(prefix + LABEL))
+
     def end(self, outcome: Outcome) -> bool:
         """Writes the outcome; False where somebody was first."""
         return self.store.put_first(self.job.key(OUTCOME), to_json(outcome)) is not None

@@ -5,8 +5,17 @@ import re
 from datetime import datetime
 from typing import Any
 
-from lambdas.shared.documents import DocumentError, Fields, File, ObjectOutcome, Outcome, Problem
-from lambdas.shared.job_folder import CANCELLED, DELETED, OUTCOME, OUTPUT, Job, JobFolder
+from lambdas.shared.documents import DocumentError, Fields, File, ObjectOutcome, Outcome, Problem, readable
+from lambdas.shared.job_folder import (
+    CANCELLED,
+    DELETED,
+    MAIL_TO_ADMIN,
+    MAIL_TO_USER,
+    OUTCOME,
+    OUTPUT,
+    Job,
+    JobFolder,
+)
 from lambdas.shared.store import Store
 
 _LONGEST_MESSAGE = 500
@@ -79,9 +88,10 @@ def cancelled(now: datetime) -> Outcome:
 
 
 def conclude(folder: JobFolder, outcome: Outcome) -> bool:
-    """Ends a job so, unless it has ended, was cancelled, or is deleted; whether an outcome was written.
+    """Ends a job so, unless it has ended or is deleted; whether an outcome was written.
 
-    Of a deleted job everything that has come since is removed.
+    A cancelled job ends as one, whatever came of it after all. Of a deleted job everything that has come since is
+    removed.
     """
     names = folder.names()
     if DELETED in names:
@@ -89,9 +99,14 @@ def conclude(folder: JobFolder, outcome: Outcome) -> bool:
         return False
     if OUTCOME in names:
         return False
-    if CANCELLED in names and outcome.status != "succeeded":
+    if CANCELLED in names:
         outcome = cancelled(outcome.ended_at)
     return folder.end(outcome)
+
+
+def mails_about(outcome: Outcome) -> tuple[str, ...]:
+    """The steps that send a job's mails. What a user has stopped himself is no news to the admin."""
+    return (MAIL_TO_USER,) if outcome.status == "cancelled" else (MAIL_TO_ADMIN, MAIL_TO_USER)
 
 
 def _own_error(reason: str) -> Problem | None:
@@ -107,5 +122,5 @@ def _own_error(reason: str) -> Problem | None:
 
 
 def _line(text: str) -> str:
-    line = " ".join(text.split()) or "SageMaker gave no reason."
+    line = " ".join(readable(text).split()) or "SageMaker gave no reason."
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[: _LONGEST_MESSAGE - 1]}…"

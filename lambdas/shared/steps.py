@@ -2,7 +2,7 @@
 
 A step's document says `begun` before and `done` after. Who finds it begun by somebody who may still live keeps off;
 who finds it begun by somebody who must be dead, or released after a failure, begins it anew. So a step is done again
-only where somebody died after doing it and before saying so.
+only where somebody who did it died before saying so, could not record it, or never heard that it was done.
 """
 
 import secrets
@@ -65,6 +65,6 @@ def finish(store: Store, begun: Begun, result: dict[str, str]) -> None:
 
 
 def release(store: Store, begun: Begun, reason: str) -> None:
-    """The step failed: the next one may try at once."""
+    """The step was not done: the next one may try at once."""
     released = replace(begun.step, state="released", result={"reason": reason})
     store.replace(begun.key, to_json(released), begun.etag)

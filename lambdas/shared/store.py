@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
@@ -41,21 +39,6 @@ class Listed:
 
     key: str
     size: int | None
-
-
-def make_client(service: str) -> Any:
-    """A boto3 client; its address, region and credentials come from the environment.
-
-    For S3: SigV4 and the bucket in the host's name, so that presigned addresses are those of the bucket's region.
-    """
-    config = Config(
-        connect_timeout=3,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        signature_version="s3v4" if service == "s3" else None,
-        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
-    )
-    return boto3.session.Session().client(service, config=config)  # type: ignore[call-overload]  # any service
 
 
 class Store:
@@ -172,15 +155,26 @@ class Store:
 
     def list_all(self, prefix: str) -> Iterator[Listed]:
         """All keys with the prefix, in order."""
-        after, more = None, True
-        while more:
-            page, more = self.list_page(prefix, after=after)
-            yield from page
-            after = page[-1].key if page else None
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, PaginationConfig={"PageSize": _MOST_KEYS}
+        )
+        for page in pages:
+            yield from (Listed(item["Key"], item["Size"]) for item in page.get("Contents", []))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes the newest version of some objects; those that are not there are none's loss."""
         self._delete([{"Key": key} for key in keys])
+
+    def first_version(self, key: str) -> str | None:
+        """The oldest version that is kept of an object; None where none is."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+        # S3 lists the versions of a key from the newest to the oldest.
+        kept = [one["VersionId"] for page in pages for one in page.get("Versions", []) if one["Key"] == key]
+        return kept[-1] if kept else None
+
+    def delete_version(self, key: str, version: str) -> None:
+        """Removes one version of an object."""
+        self._delete([{"Key": key, "VersionId": version}])
 
     def delete_for_good(self, prefix: str, *, but: str) -> int:
         """Removes every version of every object with the prefix but one key's; how many versions there were."""

@@ -14,8 +14,6 @@ from lambdas.shared.job_folder import (
     CANCELLED,
     DELETED,
     IMAGE,
-    MAIL_TO_ADMIN,
-    MAIL_TO_USER,
     OUTCOME,
     PENDING,
     REQUEST,
@@ -23,15 +21,19 @@ from lambdas.shared.job_folder import (
     JobFolder,
     pending_until,
 )
-from lambdas.shared.outcomes import cancelled, conclude, ended, outcome_of_failure, outcome_of_manifest
+from lambdas.shared.outcomes import cancelled, conclude, ended, mails_about, outcome_of_failure, outcome_of_manifest
 from lambdas.shared.store import Store
-from lambdas.shared.telemetry import count
+from lambdas.shared.telemetry import Metrics
 from lambdas.sweep.queues import Queue
 from lambdas.sweep.settings import SweepSettings
 
 NAME: Final = "sweep"
-# After so long a mail that SES still refuses is given up.
+# So long after a job's end a mail that SES still refuses is given up.
 MAIL_PATIENCE: Final = timedelta(days=3)
+# Whoever was told to do something is left alone for so long, and so is what could not be looked at.
+LOOK_AGAIN: Final = timedelta(hours=1)
+# With less time than this left, no further job is begun.
+SECONDS_KEPT: Final = 10
 
 
 class SweepError(Exception):
@@ -47,36 +49,51 @@ class Sweep:
     uploaded: Queue
     finished: Queue
     now: Callable[[], datetime]
+    metrics: Metrics
     log: Any
 
-    def run(self) -> int:
-        """Looks at every job whose marker is due, and at no other; how many those were.
+    def run(self, seconds_left: Callable[[], float]) -> int:
+        """Looks at every job whose marker is due, and at no other, while there is time; how many those were.
+
+        Args:
+            seconds_left: How long the sweep may still take.
 
         Raises:
             SweepError: Some could not be looked at.
         """
         looked = failed = 0
-        for job, when in list(self._due()):
+        due = list(self._due())
+        for job, when in due:
+            if seconds_left() < SECONDS_KEPT:
+                self.log.warning("the rest is left to the next sweep", extra={"jobs": len(due) - looked})
+                break
             looked += 1
-            try:
-                self._look(JobFolder(self.store, job), when)
-            except Exception:
-                self.log.exception("a job could not be looked at", extra={"job_id": job.id})
-                failed += 1
+            failed += not self._try_to_look(JobFolder(self.store, job), when)
         if failed:
             raise SweepError(f"{failed} of {looked} jobs could not be looked at")
         return looked
 
     def _due(self) -> Iterator[tuple[Job, datetime]]:
-        until, after, more = pending_until(self.now()), None, True
-        while more:
-            page, more = self.store.list_page(PENDING, after=after)
-            for item in page:
-                if item.key >= until:
-                    return
-                if found := Job.of_marker(item.key):
-                    yield found
-            after = page[-1].key if page else None
+        until = pending_until(self.now())
+        for item in self.store.list_all(PENDING):
+            if item.key >= until:
+                return
+            if found := Job.of_marker(item.key):
+                yield found
+
+    def _try_to_look(self, folder: JobFolder, when: datetime) -> bool:
+        """Whether it could; else its marker makes way for those behind it."""
+        try:
+            self._look(folder, when)
+        except Exception:
+            self.log.exception("a job could not be looked at", extra={"job_id": folder.job.id})
+        else:
+            return True
+        try:
+            self._look_later(folder, when, self.now() + LOOK_AGAIN)
+        except Exception:
+            self.log.exception("a marker could not be moved", extra={"job_id": folder.job.id})
+        return False
 
     def _look(self, folder: JobFolder, when: datetime) -> None:
         names = folder.names()
@@ -101,15 +118,19 @@ class Sweep:
 
     def _look_at_mails(self, folder: JobFolder, when: datetime) -> None:
         """The job has ended: all that may be missing is a mail."""
-        steps = [self.store.get(folder.job.key(name)) for name in (MAIL_TO_ADMIN, MAIL_TO_USER)]
+        outcome = folder.outcome()
+        if outcome is None:  # deleted just now
+            return
+        steps = [self.store.get(folder.job.key(name)) for name in mails_about(outcome)]
         if all(stored is not None and Step.parse(stored.data).state == "done" for stored in steps):
             folder.forget(when)
-        elif self.now() - when < MAIL_PATIENCE:
+        elif self.now() - outcome.ended_at < MAIL_PATIENCE:
             self.finished.send(created_message(self.store.bucket, folder.job.key(OUTCOME)))
+            self._look_later(folder, when, self.now() + LOOK_AGAIN)
         else:
             folder.forget(when)
             self.log.error("a mail was given up", extra={"job_id": folder.job.id})
-            count("MailsGivenUp", NAME)
+            self.metrics.count("MailsGivenUp")
 
     def _look_at_upload(self, folder: JobFolder, when: datetime, submission: Step | None, *, has_photo: bool) -> None:
         """The job was never given to SageMaker, as far as anybody has said."""
@@ -124,6 +145,7 @@ class Sweep:
             self._end(folder, ended("failed", "upload_missing", message, now))
         elif now < until + timedelta(seconds=self.settings.submit_patience_seconds):
             self.uploaded.send(created_message(self.store.bucket, folder.job.key(IMAGE)))
+            self._look_later(folder, when, now + LOOK_AGAIN)
         else:
             reason = "" if submission is None else submission.result.get("reason", "")
             message = f"No endpoint took the job in time. {reason}".strip()
@@ -160,4 +182,4 @@ class Sweep:
             reason = outcome.error.code if outcome.error else ""
             extra = {"job_id": folder.job.id, "status": outcome.status, "reason": reason}
             self.log.warning("job ended by the sweep", extra=extra)
-            count("JobsEndedBySweep", NAME, by={"Status": outcome.status})
+            self.metrics.count("JobsEndedBySweep", by={"Status": outcome.status})

@@ -15,3 +15,4 @@ class SweepSettings:
     submit_patience_seconds: int = setting(
         "How long after its upload a job may wait for an endpoint that takes it.", default=6 * 3600, least=60
     )
+    metrics_namespace: str = setting("The namespace of the metrics in CloudWatch.", default="Gen3D")

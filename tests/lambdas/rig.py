@@ -6,12 +6,12 @@ A Lambda can be killed at any of its calls, before it is sent or after it is ans
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final, cast
 
 import httpx
@@ -146,10 +146,11 @@ class World:
             answer = handler.handle({"Records": [record]}, None)
         return not answer["batchItemFailures"]
 
-    def sweep(self, *, kill_at: int | None = None) -> int:
-        """One sweep; what it puts into the queues is taken out of them at once."""
+    def sweep(self, *, kill_at: int | None = None, left: Callable[[], float] = lambda: 60.0) -> int:
+        """One sweep, which has so many seconds left whenever it asks."""
+        context = SimpleNamespace(get_remaining_time_in_millis=lambda: int(left() * 1000))
         with self.working("sweep", kill_at) as handler:
-            return int(handler.handle({}, None)["looked_at"])
+            return int(handler.handle({}, context)["looked_at"])
 
     def drain(self) -> None:
         """Delivers everything, in order, till nothing is left; each must be taken."""
@@ -166,10 +167,10 @@ class World:
         places = {"OutputLocation": taken.output_key, "FailureLocation": taken.failure_key}
         return {name: self.store.uri(key) for name, key in places.items()}
 
-    def happened(self, key: str) -> None:
+    def happened(self, key: str, version: str | None = None) -> None:
         """An object was created: S3 tells, as the bucket's notifications say."""
         if key.startswith("users/") and key.endswith("/image"):
-            self.messages.append(("extract", created(self.bucket, key)))
+            self.messages.append(("extract", created(self.bucket, key, version)))
         elif (key.startswith("users/") and key.endswith("/outcome.json")) or key.startswith("async/output/"):
             self.messages.append(("notify", created(self.bucket, key)))
 
@@ -189,7 +190,8 @@ class World:
             fields["Content-Type"] = media_type
         answer = httpx.post(upload["url"], data=fields, files={"file": ("photo", data)})
         if answer.is_success:
-            self.happened(fields["key"])
+            stands = self.cloud.s3.head_object(Bucket=self.bucket, Key=fields["key"])
+            self.happened(fields["key"], stands["VersionId"])
         return answer
 
     def create(self, who: Person, *, data: bytes | None = None, boxes: Any = None) -> tuple[Job, dict[str, Any]]:
@@ -292,9 +294,12 @@ def text_of(mail: EmailMessage) -> str:
     return str(body.get_content())
 
 
-def created(bucket: str, key: str) -> str:
+def created(bucket: str, key: str, version: str | None = None) -> str:
     """S3's event, as AWS documents it."""
-    place = {"bucket": {"name": bucket}, "object": {"key": key.replace(" ", "+"), "size": 1}}
+    thing: dict[str, Any] = {"key": key.replace(" ", "+"), "size": 1}
+    if version is not None:
+        thing["versionId"] = version
+    place = {"bucket": {"name": bucket}, "object": thing}
     return json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": place}]})
 
 

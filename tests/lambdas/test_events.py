@@ -81,12 +81,23 @@ def test_a_real_upload_a_real_outcome_and_a_real_failure_arrive(world: World) ->
         '{"Records": []}',
         '{"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]}',
         '{"Records": [{"eventName": "ObjectCreated:Put"}, null, 5]}',
+        '{"Records": 5}',
+        '{"Records": [{"eventName": 5}, {"eventName": "ObjectCreated:Put", "s3": {"object": "x"}}]}',
         '{"invocationStatus": "Failed"}',
+        '{"invocationStatus": "Failed", "requestParameters": "x"}',
         "{}",
     ],
 )
 def test_what_is_none_of_ours_tells_nothing(body: str) -> None:
     assert read_message(body) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "5", "{", '{"TopicArn": "t", "Message": "[]"}', '{"TopicArn": "t", "Message": "5"}']
+)
+def test_what_is_no_object_is_an_error_that_says_so(body: str) -> None:
+    with pytest.raises(ValueError, match=r"no JSON object|Expecting"):
+        read_message(body)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))

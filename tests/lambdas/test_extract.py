@@ -72,6 +72,29 @@ def test_a_photo_in_anothers_folder_is_nobodys(world: World) -> None:
     assert world.invocations == []
 
 
+@pytest.mark.parametrize("when", ["before the first is submitted", "while it is queued", "after the end"])
+def test_a_photo_cannot_be_replaced_with_the_same_form(world: World, when: str) -> None:
+    first, second = picture(), picture("GIF")
+    job, upload = world.create(person(), data=max(first, second, key=len))
+    world.upload(upload, first)
+    events = list(world.messages)
+    if when != "before the first is submitted":
+        world.drain()
+    if when == "after the end":
+        world.finish()
+        world.drain()
+    world.upload(upload, second)
+    world.messages += events  # and the first one's event once more
+    world.drain()
+    stored = world.store.get(job.key("image"))
+    assert stored is not None
+    assert stored.data == first
+    versions = world.cloud.s3.list_object_versions(Bucket=world.bucket, Prefix=job.key("image"))
+    assert len(versions["Versions"]) == 1
+    assert "DeleteMarkers" not in versions
+    assert len(world.invocations) == 1
+
+
 @pytest.mark.parametrize(
     "key", ["users/../jobs/x/image", "PUBLIC/image", "users/x/jobs/y/image", "users/a+b/jobs/%2e%2e/image", "image"]
 )

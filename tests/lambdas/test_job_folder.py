@@ -130,6 +130,6 @@ def test_documents_come_back_as_they_were_written() -> None:
     when = datetime(2026, 11, 23, 10, 0, 0, 250000, tzinfo=UTC)
     step = Step("done", "me", when, when, {"output_location": "s3://b/k"})
     assert Step.parse(to_json(step)) == step
-    origin = Origin(SUB, "gräfin@example.com", "image/png", 5, when)
+    origin = Origin(SUB, "gräfin@example.com", when)
     assert Origin.parse(origin.to_metadata()) == origin
     assert all(value.isascii() for value in origin.to_metadata().values()), "as S3 wants metadata"

@@ -1,6 +1,7 @@
 """The API: what people and their scripts may do with their jobs, and what nobody may."""
 
 import base64
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from lambdas.shared.clients import make_client
 from lambdas.shared.job_folder import Job, created_at, new_job_id
-from lambdas.shared.store import Store, make_client
+from lambdas.shared.store import Store
 from serve.contract import Request
 from tests.lambdas.cloud import Cloud
 from tests.lambdas.rig import Person, World, person, picture
@@ -117,6 +119,18 @@ def test_nobody_has_more_jobs_under_way_than_the_quota(world: World) -> None:
     assert world.api(ada, "GET", "/api/limits")[1]["open_jobs"] == {"used": 5, "most": 5}
     assert world.api(person("grace"), "POST", "/api/jobs", ASKED)[0] == 201
     world.api(ada, "POST", f"/api/jobs/{jobs[0].id}/cancel")
+    assert world.api(ada, "POST", "/api/jobs", ASKED)[0] == 201
+
+
+def test_nobody_makes_more_jobs_in_a_day_than_the_quota(world: World) -> None:
+    ada = person()
+    most = world.cloud.services["jobs"].settings.max_jobs_a_day
+    for _ in range(most):
+        world.later(seconds=1)
+        world.store.put(Job(ada.sub, new_job_id(world.now)).key("deleted.json"), b"{}")
+    assert world.api(ada, "GET", "/api/limits")[1]["jobs_a_day"] == {"used": most, "most": 200}
+    assert code_of(world.api(ada, "POST", "/api/jobs", ASKED)) == (429, "too_many_jobs")
+    world.later(days=1)
     assert world.api(ada, "POST", "/api/jobs", ASKED)[0] == 201
 
 
@@ -276,6 +290,44 @@ def test_trying_again_is_a_new_job_with_the_same_photo(world: World) -> None:
     assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/retry")) == (410, "image_gone")
 
 
+def test_a_photo_that_vanishes_while_trying_again_leaves_no_job(world: World) -> None:
+    ada = person()
+    job, upload = world.create(ada)
+    world.upload(upload, picture())
+    world.api(ada, "POST", f"/api/jobs/{job.id}/cancel")
+    world.later(seconds=1)
+    world.watch.meanwhile = (7, lambda: world.cloud.s3.delete_object(Bucket=world.bucket, Key=job.key("image")))
+    assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/retry")) == (410, "image_gone")
+    assert [each["id"] for each in world.api(ada, "GET", "/api/jobs")[1]["jobs"]] == [job.id]
+    assert {key.split("/")[3] for key in world.versions("users/")} == {job.id}
+    world.messages.clear()
+    world.later(hours=8)
+    world.settle()
+
+
+def test_what_is_no_job_is_not_listed(world: World) -> None:
+    ada = person()
+    job, _ = world.create(ada)
+    for name in ("0", "a", "8204571999999"):
+        world.store.put(f"users/{ada.sub}/jobs/{name}/request.json", b"{}")
+    assert [each["id"] for each in world.api(ada, "GET", "/api/jobs")[1]["jobs"]] == [job.id]
+    assert world.api(ada, "GET", "/api/limits")[1]["open_jobs"]["used"] == 1
+
+
+def test_a_folder_of_more_names_than_a_listing_ends_no_listing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada = person()
+    monkeypatch.setattr("lambdas.shared.store._MOST_KEYS", 10)
+    kept, _ = world.create(ada)
+    world.later(seconds=1)
+    full, _ = world.create(ada)
+    for number in range(12):
+        world.store.put(full.key(f"a{number:02}"), b"")
+    assert world.api(ada, "GET", "/api/limits")[1]["jobs_a_day"]["used"] == 2
+    _, page = world.api(ada, "GET", "/api/jobs")
+    _, rest = world.api(ada, "GET", "/api/jobs", query={"cursor": page["next"]}) if page["next"] else (200, page)
+    assert kept.id in [each["id"] for each in rest["jobs"]]
+
+
 def test_deleting_removes_every_version_and_late_writers_too(world: World) -> None:
     ada = person()
     job = world.submit(ada)
@@ -369,11 +421,20 @@ def test_other_paths_and_methods_are_told_apart(world: World) -> None:
     assert code_of(world.api(person(), "PATCH", "/api/jobs")) == (405, "method_not_allowed")
 
 
-def test_a_defect_is_logged_and_not_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_defect_is_logged_and_not_told(world: World) -> None:
     world.watch.refuse = lambda call: call == "s3:ListObjectsV2"
-    status, body = world.api(person(), "GET", "/api/jobs")
+    written = io.StringIO()
+    handler: Any = world.cloud.handlers["jobs"].log.registered_handler
+    before = handler.setStream(written)
+    try:
+        status, body = world.api(person(), "GET", "/api/jobs")
+    finally:
+        handler.setStream(before)
     assert (status, body["error"]["code"]) == (500, "internal_error")
     assert "ServiceUnavailable" not in json.dumps(body)
+    (line,) = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert line["level"] == "ERROR"
+    assert "ServiceUnavailable" in line["exception"]
 
 
 def test_links_are_of_the_buckets_region(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

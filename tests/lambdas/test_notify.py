@@ -1,10 +1,12 @@
 """Ended jobs become outcomes and mails."""
 
 import json
+from datetime import timedelta
 from email.message import EmailMessage
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from lambdas.notify.mails import Told, user_mail
 from lambdas.shared.documents import Outcome, Problem
@@ -195,3 +197,81 @@ def test_an_answer_cannot_end_anothers_job(world: World) -> None:
     world.drain()
     assert "outcome.json" not in world.names(hers)
     assert "outcome.json" not in world.names(his)
+
+
+def test_a_mail_that_ses_will_never_take_is_given_up_at_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """As one to an unverified address, while SES is in its sandbox."""
+    ada = person()
+    job = world.submit(ada)
+    world.finish()
+    world.deliver(*world.messages.pop(0))
+    asked = 0
+
+    def refuse_the_second(call: str) -> bool:
+        nonlocal asked
+        asked += call == "sesv2:SendEmail"
+        return call == "sesv2:SendEmail" and asked == 2
+
+    world.watch.refuse, world.watch.refusal = refuse_the_second, "MessageRejected"
+    world.drain()
+    assert [len(world.mails_to(address, job)) for address in (ada.email, ADMIN)] == [0, 1]
+    assert "MailsGivenUp" in capsys.readouterr().out
+    stored = world.store.get(job.key("mail-user.json"))
+    assert stored is not None
+    assert "MessageRejected" in json.loads(stored.data)["result"]["rejected"]
+    assert world.keys("pending/") == []
+    world.later(hours=8)
+    world.settle()
+    assert asked == 2
+
+
+def test_what_a_user_has_stopped_is_no_news_to_the_admin(world: World) -> None:
+    ada = person()
+    job = world.submit(ada)
+    world.api(ada, "POST", f"/api/jobs/{job.id}/cancel")
+    world.drain()
+    assert [len(world.mails_to(address, job)) for address in (ada.email, ADMIN)] == [1, 0]
+    assert world.keys("pending/") == []
+
+
+def test_the_admin_gets_no_link_to_anothers_page(world: World) -> None:
+    job = world.submit(person())
+    world.finish()
+    world.drain()
+    (mail,) = world.mails_to(ADMIN, job)
+    assert "gen3d.example" not in text_of(mail)
+    assert "gen3d.example" not in html_of(mail)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["it said \ud800", '{"error": {"code": "internal_error", "message": "it said \\ud800"}}'],
+)
+def test_a_reason_that_no_mail_can_be_encoded_with_is_told_without_it(world: World, reason: str) -> None:
+    ada = person()
+    job = world.submit(ada)
+    assert world.deliver("notify", failed(world.invocations[0], reason))
+    world.drain()
+    assert world.outcome(job)["error"]["message"] == "it said ?"
+    assert len(world.mails_to(ada.email, job)) == 1
+
+
+def test_of_two_refusals_the_one_that_is_no_waiting_is_raised(world: World) -> None:
+    job = world.submit(person())
+    world.finish()
+    world.deliver(*world.messages.pop(0))
+    begun = {"state": "begun", "by": "another", "until": (world.now + timedelta(seconds=60)).isoformat()}
+    world.store.put(job.key("mail-admin.json"), json.dumps(begun).encode())
+    world.watch.refuse = lambda call: call == "sesv2:SendEmail"
+    with world.working("notify") as handler, pytest.raises(ClientError):
+        handler.service().tell(job)
+
+
+def test_a_tombstone_wins_over_a_later_answer(world: World) -> None:
+    ada = person()
+    job = world.submit(ada)
+    world.store.put(job.key("cancelled.json"), b"{}")
+    assert world.api(ada, "GET", f"/api/jobs/{job.id}")[1]["status"] == "cancelled"
+    world.finish()
+    world.drain()
+    assert world.outcome(job)["status"] == "cancelled"

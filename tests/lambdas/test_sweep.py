@@ -109,3 +109,53 @@ def test_one_job_that_cannot_be_looked_at_does_not_keep_the_others(world: World)
     with pytest.raises(SweepError, match="1 of 2 jobs"):
         world.sweep()
     assert world.outcome(fine)["status"] == "failed"
+
+
+@pytest.mark.parametrize("refusing", ["sesv2:SendEmail", "sagemaker-runtime:InvokeEndpointAsync"])
+def test_whoever_refuses_is_asked_again_once_an_hour(world: World, refusing: str) -> None:
+    job, upload = world.create(person())
+    world.upload(upload, picture())
+    if refusing == "sesv2:SendEmail":
+        world.drain()
+        world.finish()
+        world.deliver(*world.messages.pop(0))
+    world.messages.clear()
+    world.watch.refuse = lambda call: call == refusing
+    world.later(hours=8 if refusing == "sesv2:SendEmail" else 1.1)
+    nudges = 0
+    for _ in range(36):  # three hours
+        world.sweep()
+        world.take_nudges()
+        nudges += len(world.messages)
+        assert not [message for message in world.messages if world.deliver(*message)]
+        world.messages.clear()
+        world.later(minutes=5)
+    assert nudges == 3
+    world.watch.refuse = lambda _: False
+    world.settle()
+
+
+def test_a_sweep_ends_before_its_time_does_and_the_next_one_goes_on(world: World) -> None:
+    jobs = []
+    for _ in range(3):
+        jobs.append(world.create(person())[0])
+        world.later(seconds=1)
+    world.later(minutes=61)
+    times = iter([60.0, 30.0, 9.9])
+    assert world.sweep(left=lambda: next(times)) == 2
+    assert ["outcome.json" in world.names(job) for job in jobs] == [True, True, False]
+    world.drain()
+    assert world.sweep() == 1
+    assert "outcome.json" in world.names(jobs[2])
+
+
+def test_what_cannot_be_looked_at_makes_way_for_an_hour(world: World) -> None:
+    broken, _ = world.create(person())
+    world.store.put(broken.key("request.json"), b"{}", metadata={"origin": "damaged"})
+    world.later(minutes=62)
+    with pytest.raises(SweepError):
+        world.sweep()
+    assert world.sweep() == 0
+    world.later(minutes=61)
+    with pytest.raises(SweepError):
+        world.sweep()

@@ -1,11 +1,13 @@
 """Two Lambdas at the same event at the same time: one comes in between any two steps of the other."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from lambdas.shared.job_folder import Job
 from tests.lambdas.cloud import ADMIN, Cloud
 from tests.lambdas.rig import Person, World, created, person, picture
+from tests.lambdas.watch import Killed
 
 
 def at_every_point(
@@ -101,3 +103,43 @@ def test_cancelling_and_the_answer_together_give_one_outcome(cloud: Cloud) -> No
         world.settle()
         assert world.outcome(job)["status"] in ("cancelled", "succeeded")
         assert len(world.mails_to(ada.email, job)) == 1
+
+
+def test_what_is_told_as_cancelled_stays_so(cloud: Cloud) -> None:
+    """Whoever cancels dies just after; the answer is read at the same time."""
+    told: dict[str, str] = {}
+
+    def cancel(world: World, ada: Person, job: Job) -> None:
+        with suppress(Killed):
+            world.api(ada, "POST", f"/api/jobs/{job.id}/cancel", kill_at=5)
+        world.watch.at_work, world.watch.kill_at = "", None
+        told[job.id] = world.api(ada, "GET", f"/api/jobs/{job.id}")[1]["status"]
+
+    def answered(world: World, ada: Person) -> Job:
+        job = world.submit(ada)
+        world.finish()
+        return job
+
+    def read(world: World, ada: Person, job: Job) -> object:
+        return world.deliver(*world.messages.pop(0))
+
+    for world, _, job in at_every_point(cloud, answered, read, cancel):
+        world.drain()
+        if told[job.id] == "cancelled":
+            assert world.outcome(job)["status"] == "cancelled"
+    assert "cancelled" in told.values()
+
+
+def test_deleting_while_a_job_ends_leaves_nothing_and_no_sweep_is_needed(cloud: Cloud) -> None:
+    def answered(world: World, ada: Person) -> Job:
+        job = world.submit(ada)
+        world.finish()
+        return job
+
+    def read(world: World, ada: Person, job: Job) -> object:
+        return world.deliver(*world.messages.pop(0))
+
+    for prepare, first in ((answered, read), (ended, deliver("notify", "outcome.json"))):
+        for world, _, job in at_every_point(cloud, prepare, first, delete):
+            world.drain()
+            assert world.versions(job.prefix) == {job.key("deleted.json")}

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 
 class Killed(BaseException):
@@ -35,6 +35,8 @@ class Watch:
         kill_at: The point at which it dies.
         meanwhile: What happens at a point, between two steps of the Lambda.
         refuse: Which calls are refused.
+        refusal: The code of the error they are refused with.
+        silence: Which calls are taken, and never answered.
         mails: What SES has taken.
         repeats: The calls that a kill left done but not said.
     """
@@ -53,6 +55,8 @@ class Watch:
         self.kill_at: int | None = None
         self.meanwhile: tuple[int, Callable[[], object]] | None = None
         self.refuse: Callable[[str], bool] = lambda _: False
+        self.refusal = "ServiceUnavailable"
+        self.silence: Callable[[str], bool] = lambda _: False
         self.mails: list[EmailMessage] = []
         self.repeats: list[str] = []
 
@@ -77,7 +81,7 @@ class Watch:
         self._point(f"before {call}")
         self.calls.append((self.at_work, call, self._key))
         if self.refuse(call):
-            error: Any = {"Error": {"Code": "ServiceUnavailable"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+            error: Any = {"Error": {"Code": self.refusal}, "ResponseMetadata": {"HTTPStatusCode": 503}}
             raise ClientError(error, model.name)
         if call == "sesv2:SendEmail":
             self._mail = message_from_bytes(params["Content"]["Raw"]["Data"], policy=policy.default)
@@ -99,6 +103,8 @@ class Watch:
             if model.name == "SendEmail" and self._mail is not None:
                 self.mails.append(self._mail)
         self._point(f"after {model.name}")
+        if self.silence(f"{model.service_model.service_name}:{model.name}"):
+            raise ReadTimeoutError(endpoint_url=model.name)
 
     def _point(self, where: str) -> None:
         self.points += 1
