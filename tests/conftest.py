@@ -5,10 +5,8 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
-import httpx
 import pytest
+
+from tests.ministack import running_ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -137,52 +136,8 @@ def _root(endpoint: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS3]:
     """The local S3 server, one for each worker of the test run."""
-    folder = tmp_path_factory.mktemp("s3")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    # Of the own environment only what Python needs: no AWS profile, no Docker, no settings of the server's.
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "AUTH": "true",
-        "SERVICES": "s3,iam,sts",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-    try:
-        _wait_until_ready(process, endpoint, log)
+    with running_ministack(tmp_path_factory.mktemp("s3"), SERVICES="s3,iam,sts") as endpoint:
         yield _set_up(endpoint)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{endpoint}/_ministack/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"The S3 server did not start:\n{log.read_text()}")
 
 
 def _set_up(endpoint: str) -> LocalS3:

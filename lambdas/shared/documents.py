@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Final, Literal, Self, TypeVar, get_args
 
 SCHEMA_VERSION = "1.0"
 
@@ -268,6 +268,21 @@ class ObjectOutcome:
         )
 
 
+# Why a job as a whole failed, where the container has not given a code of its own.
+OUTCOME_CODES: Final = {
+    "image_empty": "The uploaded file has no bytes.",
+    "image_too_large": "The uploaded file is larger than a photo may be.",
+    "image_unsupported": "The uploaded file is no picture that is read.",
+    "upload_missing": "The photo was not uploaded in time.",
+    "never_submitted": "No endpoint took the job in time.",
+    "no_answer": "Neither an answer nor a failure came in time.",
+    "inference_failed": "SageMaker gave the job up; the message is its reason.",
+    "result_unreadable": "What the container answered cannot be read.",
+    "no_object_made": "Every object failed, and says why.",
+    "cancelled": "The user cancelled the job.",
+}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`outcome.json`: how a job ended. Whoever comes first writes it, and it never changes.
@@ -279,7 +294,7 @@ class Outcome:
         preview: Whether the shapes are previews rather than reconstructions.
         objects: What became of the boxes, where the container has answered.
         files: The files of the job as a whole.
-        error: Why the job as a whole failed.
+        error: Why the job as a whole failed: with one of OUTCOME_CODES, or a code of the container's.
     """
 
     status: OutcomeStatus

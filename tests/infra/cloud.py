@@ -1,10 +1,8 @@
 """A local Amazon ECR: the service's API, and the registry that Docker pushes to, behind the password of the former."""
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +15,8 @@ import boto3
 import httpx
 import pytest
 import uvicorn
+
+from tests.ministack import running_ministack
 
 REGION: Final = "eu-central-1"
 ACCOUNT: Final = "000000000000"
@@ -93,41 +93,13 @@ class LocalECR:
 @contextmanager
 def local_ecr(folder: Path) -> Iterator[LocalECR]:
     """Runs one, with what it writes in a folder."""
-    port = _free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "AUTH": "true",
-        "SERVICES": "ecr,iam,sts",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "ministack"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        _wait_until_ready(process, endpoint, log)
+    with running_ministack(folder, SERVICES="ecr,iam,sts") as endpoint:
         client = boto3.client("ecr", **_root(endpoint))
         password = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         with _gate(endpoint, password) as registry:
             ecr = LocalECR(endpoint, registry, client)
             client.create_repository(repositoryName=ecr.name, imageTagMutability="IMMUTABLE")
             yield ecr
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _root(endpoint: str) -> dict[str, Any]:

@@ -1,23 +1,52 @@
 """The table of IAM actions says what the Lambdas do: nothing missing, nothing more."""
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 
 from lambdas.actions import CALLS, grants
 from lambdas.shared.job_folder import Job
-from tests.lambdas.cloud import NAMES, Cloud
+from tests.lambdas.cloud import ENDPOINT, NAMES, SENDER, Cloud
 from tests.lambdas.rig import World, person, picture
 
-# Which of an object's grants a call with a key needs.
-ON_KEYS = {
-    "s3:GetObject": "s3:GetObject",
-    "s3:PutObject": "s3:PutObject",
-    "s3:CopyObject": "s3:PutObject",
-}
+Asked = tuple[str, str, dict[str, Any]]
 
 
-def everything(cloud: Cloud) -> list[tuple[str, str, str]]:
+def needed(cloud: Cloud, call: str, asked: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The IAM actions that a call needs, each with the very thing it needs it on."""
+    key = f"bucket/{asked.get('Key')}"
+    match call:
+        case "s3:ListObjectsV2":
+            yield "s3:ListBucket", "bucket"
+        case "s3:ListObjectVersions":
+            yield "s3:ListBucketVersions", "bucket"
+        case "s3:GetObject" | "s3:PutObject":
+            yield call, key
+        case "s3:CopyObject":
+            yield "s3:GetObject", f"bucket/{asked['CopySource'].partition('/')[2]}"
+            yield "s3:PutObject", key
+        case "s3:DeleteObjects":
+            for one in asked["Delete"]["Objects"]:
+                yield "s3:DeleteObjectVersion" if "VersionId" in one else "s3:DeleteObject", f"bucket/{one['Key']}"
+        case "sagemaker-runtime:InvokeEndpointAsync":
+            assert asked["EndpointName"] == ENDPOINT
+            yield "sagemaker:InvokeEndpointAsync", "endpoint"
+        case "sesv2:SendEmail":
+            assert SENDER in asked["FromEmailAddress"]
+            assert set(asked["Content"]) == {"Raw"}
+            yield "ses:SendRawEmail", "mail-identity"
+        case "sqs:SendMessage":
+            queues = {cloud.uploaded: "uploaded-queue", cloud.finished: "finished-queue"}
+            yield "sqs:SendMessage", queues[asked["QueueUrl"]]
+        case _:
+            raise AssertionError(f"{call} is new: say what it needs")
+    if asked.get("Tagging"):
+        yield "s3:PutObjectTagging", key
+
+
+def everything(cloud: Cloud) -> list[Asked]:
     """All calls of lives in which everything happens that a Lambda has a branch for."""
     world, ada = World(cloud), person()
     job = world.submit(ada)
@@ -54,6 +83,12 @@ def everything(cloud: Cloud) -> list[tuple[str, str, str]]:
     world.messages.clear()
     answered = world.submit(person("grace"))
     world.finish()
+    world.messages.clear()
+    told_to_nobody = world.submit(person("hedy"))
+    world.finish()
+    world.deliver(*world.messages.pop(0))
+    world.messages.clear()
+    world.store.put(told_to_nobody.marker(world.now), b"")
     failing = world.submit(person("emmy"))
     world.fail(lose_notice=True)
     world.messages.clear()
@@ -62,31 +97,32 @@ def everything(cloud: Cloud) -> list[tuple[str, str, str]]:
     world.api(person("x"), "GET", f"/api/jobs/{cancelled.id}")
     world.settle()
     assert {world.outcome(each)["status"] for each in (answered, failing)} == {"succeeded", "failed"}
-    return world.watch.calls
+    return world.watch.asked
 
 
 @pytest.fixture(scope="module")
-def calls(cloud: Cloud) -> list[tuple[str, str, str]]:
+def calls(cloud: Cloud) -> list[Asked]:
     return everything(cloud)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_calls_are_those_of_the_table(calls: list[tuple[str, str, str]], name: str) -> None:
+def test_the_calls_are_those_of_the_table(calls: list[Asked], name: str) -> None:
     assert {call for at_work, call, _ in calls if at_work == name} == set(CALLS[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_object_is_one_that_the_table_allows_and_every_pattern_is_used(
-    calls: list[tuple[str, str, str]], name: str
+def test_each_call_uses_what_the_table_grants_it_and_each_grant_is_used(
+    cloud: Cloud, calls: list[Asked], name: str
 ) -> None:
-    used = set()
-    for at_work, call, key in calls:
-        if at_work == name and call in ON_KEYS:
-            allowed = [grant for grant in grants(name) if grant.action == ON_KEYS[call]]
-            fitting = {grant for grant in allowed if fnmatchcase(f"bucket/{key}", grant.resource)}
-            assert fitting, (call, key)
-            used |= fitting
-    assert used == {grant for grant in grants(name) if grant.action in ("s3:GetObject", "s3:PutObject")}
+    for call, granted in CALLS[name].items():
+        used = set()
+        for at_work, made, asked in calls:
+            if (at_work, made) == (name, call):
+                for action, thing in needed(cloud, call, asked):
+                    fitting = {each for each in granted if each.action == action and fnmatchcase(thing, each.resource)}
+                    assert fitting, (call, action, thing)
+                    used |= fitting
+        assert used == set(granted), call
 
 
 def test_nobody_may_do_everything() -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI file and the handlers say the same: routes, shapes, words and bounds."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,7 @@ from lambdas.jobs import asking
 from lambdas.jobs.errors import ApiError
 from lambdas.jobs.handler import ROUTES
 from lambdas.jobs.logic import PAGE
+from lambdas.shared.documents import OUTCOME_CODES
 from lambdas.shared.job_folder import LONGEST_LABEL, Status
 from lambdas.shared.pictures import MEDIA_TYPES
 from serve.contract import Stage
@@ -110,6 +112,22 @@ def test_the_words_and_bounds_are_the_codes() -> None:
     assert limit["schema"]["maximum"] == PAGE
 
 
+def test_the_codes_of_outcomes_are_all_listed_and_all_there_are() -> None:
+    said = re.findall(r"^- `(\w+)`: (.+)$", SCHEMAS["Problem"]["properties"]["code"]["description"], re.MULTILINE)
+    assert dict(said) == OUTCOME_CODES
+    rooms = Path(__file__).parents[2] / "lambdas"
+    written = set()
+    for file in rooms.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("ended", "Problem"):
+                code = node.args[1 if node.func.id == "ended" else 0]
+                if isinstance(code, ast.Constant):
+                    written.add(code.value)
+                else:  # the one place that hands a code on
+                    assert file.name == "outcomes.py"
+    assert written == set(OUTCOME_CODES)
+
+
 def test_every_answer_has_the_shape_that_the_file_says(world: World) -> None:
     ada = person()
     seen: set[tuple[str, str, int]] = set()
@@ -119,7 +137,8 @@ def test_every_answer_has_the_shape_that_the_file_says(world: World) -> None:
         schema = answer_schema(method, path, status)
         assert (schema is None) == (answer is None)
         if schema is not None:
-            fits(answer, schema)
+            fits(answer, schema if status < 400 else SCHEMAS["ErrorBody"])
+            assert ("schema_version" in answer) == (status < 400)
         seen.add((method, path, status))
         return answer
 

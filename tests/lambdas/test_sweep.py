@@ -113,7 +113,7 @@ def test_one_job_that_cannot_be_looked_at_does_not_keep_the_others(world: World)
 
 @pytest.mark.parametrize("refusing", ["sesv2:SendEmail", "sagemaker-runtime:InvokeEndpointAsync"])
 def test_whoever_refuses_is_asked_again_once_an_hour(world: World, refusing: str) -> None:
-    job, upload = world.create(person())
+    _, upload = world.create(person())
     world.upload(upload, picture())
     if refusing == "sesv2:SendEmail":
         world.drain()

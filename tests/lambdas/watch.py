@@ -31,6 +31,7 @@ class Watch:
     Attributes:
         at_work: Which Lambda it is whose calls these are; none where it is empty.
         calls: The Lambda, the call, and which key or prefix of S3.
+        asked: The Lambda, the call, and all its parameters.
         points: How many points the Lambda has passed: before a call is sent, and after it is answered.
         kill_at: The point at which it dies.
         meanwhile: What happens at a point, between two steps of the Lambda.
@@ -51,6 +52,7 @@ class Watch:
         self._world = world
         self.at_work = ""
         self.calls: list[tuple[str, str, str]] = []
+        self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.points = 0
         self.kill_at: int | None = None
         self.meanwhile: tuple[int, Callable[[], object]] | None = None
@@ -80,6 +82,7 @@ class Watch:
         self._key = params.get("Key", params.get("Prefix", ""))
         self._point(f"before {call}")
         self.calls.append((self.at_work, call, self._key))
+        self.asked.append((self.at_work, call, params))
         if self.refuse(call):
             error: Any = {"Error": {"Code": self.refusal}, "ResponseMetadata": {"HTTPStatusCode": 503}}
             raise ClientError(error, model.name)

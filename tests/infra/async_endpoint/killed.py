@@ -8,7 +8,8 @@ from infra.local.async_endpoint.container import RunningServer
 from infra.local.async_endpoint.endpoint import Clients
 from infra.local.async_endpoint.server import serving
 from infra.local.async_endpoint.service import AsyncInference
-from tests.infra.async_endpoint.play import ACCOUNT, Cloud, ControlPlane
+from infra.local.cloud import ACCOUNT
+from tests.infra.async_endpoint.play import Cloud, ControlPlane
 
 if __name__ == "__main__":
     address, folder, bucket, topic, container = sys.argv[1:]

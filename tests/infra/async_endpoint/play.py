@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -27,9 +23,11 @@ from infra.local.async_endpoint.container import Container
 from infra.local.async_endpoint.endpoint import Clients, Scaling
 from infra.local.async_endpoint.server import serving
 from infra.local.async_endpoint.service import AsyncInference
+from infra.local.cloud import ACCOUNT
+from tests.ministack import running_ministack
 
 REGION: Final = "eu-central-1"
-ACCOUNT: Final = "000000000000"
+
 ENDPOINT: Final = "Gen3D-test"
 
 
@@ -67,48 +65,11 @@ class Cloud:
 
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[Cloud]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "SERVICES": "s3,sns,sqs,iam,sts",
-        "AUTH": "true",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "ministack"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    address = f"http://127.0.0.1:{port}"
-
-    def is_there() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            return httpx.get(f"{address}/_ministack/health").is_success
-        except httpx.TransportError:
-            return False
-
-    try:
-        wait_until(is_there)
+    with running_ministack(folder, SERVICES="s3,sns,sqs,iam,sts") as address:
         cloud = Cloud(address)
         yield cloud
         for client in cloud.clients.values():
             client.close()
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @dataclass

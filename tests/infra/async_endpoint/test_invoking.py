@@ -8,7 +8,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.infra.async_endpoint.play import ACCOUNT, ENDPOINT, REGION, Call, DeathError, Place
+from infra.local.cloud import ACCOUNT
+from tests.infra.async_endpoint.play import ENDPOINT, REGION, Call, DeathError, Place
 
 
 @pytest.fixture

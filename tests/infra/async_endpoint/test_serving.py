@@ -10,8 +10,9 @@ import pytest
 from infra.local.async_endpoint.endpoint import Clients
 from infra.local.async_endpoint.server import serving
 from infra.local.async_endpoint.service import AsyncInference
+from infra.local.cloud import ACCOUNT
 from serve.errors import Gen3DError
-from tests.infra.async_endpoint.play import ACCOUNT, Place, echo, wait_until
+from tests.infra.async_endpoint.play import Place, echo, wait_until
 
 
 def _service(place: Place) -> AsyncInference:

@@ -1,10 +1,6 @@
 """Foundation and service, deployed unmodified to a cloud on this machine that checks who asks; then taken down."""
 
 import io
-import os
-import socket
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +12,7 @@ import httpx
 import pytest
 
 from infra.templates import Name, template_file
+from tests.ministack import running_ministack
 
 REGION: Final = "eu-central-1"
 ACCOUNT: Final = "123456789012"
@@ -63,45 +60,8 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    folder = tmp_path_factory.mktemp("cloud")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "AUTH": "true",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "LAMBDA_EXECUTOR": "local",
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "ministack"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
-    try:
-        for _ in range(600):
-            try:
-                if process.poll() is not None or httpx.get(f"{endpoint}/_ministack/health").is_success:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        assert process.poll() is None, log.read_text()
+    with running_ministack(tmp_path_factory.mktemp("cloud")) as endpoint:
         yield Cloud(endpoint)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
