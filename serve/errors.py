@@ -71,7 +71,9 @@ KINDS: dict[str, Kind] = {
     "weights_untrusted": Kind(503, "A file of the bundle names code that the published files do not."),
     "torch_missing": Kind(500, "The command needs PyTorch, which the default install lacks."),
     # The engine sam3d.
-    "package_missing": Kind(503, "The engine or the command needs a package that is not installed; the message says what has it."),
+    "package_missing": Kind(
+        503, "The engine or the command needs a package that is not installed; the message says what has it."
+    ),
     "no_gpu": Kind(503, "There is no GPU that the engine can use; the message has the driver's reason."),
     "out_of_memory": Kind(507, "The GPU's memory does not suffice for the photo or the object."),
     # The image and its registry.
