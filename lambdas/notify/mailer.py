@@ -1,6 +1,7 @@
 """The edge to SES: sends a finished message. Knows nothing of what it says."""
 
 from email.message import EmailMessage
+from email.utils import parseaddr
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -32,7 +33,8 @@ class Mailer:
                 **self._more,
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "MessageRejected":
+            # SES names the identities that are not verified. The sender may yet be: that mail is only late.
+            if error.response["Error"]["Code"] == "MessageRejected" and parseaddr(self.sender)[1] not in str(error):
                 raise RejectedError(str(error)) from error
             raise
         return str(answer["MessageId"])
