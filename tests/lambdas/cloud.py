@@ -2,10 +2,6 @@
 
 import importlib
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +10,10 @@ from types import ModuleType
 from typing import Any, Final
 
 import boto3
-import httpx
 import pytest
 
 from tests.lambdas.watch import Watch
+from tests.ministack import running_ministack
 
 REGION: Final = "eu-central-1"
 ADMIN: Final = "admin@example.com"
@@ -44,50 +40,8 @@ class Cloud:
 @contextmanager
 def local_cloud(folder: Path) -> Iterator[Cloud]:
     """Runs ministack, that checks signatures and policies, with what it writes in a folder."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    endpoint = f"http://127.0.0.1:{port}"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "AUTH": "true",
-        "SERVICES": "s3,sqs,sns,ses,iam,sts",
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_REGION": REGION,
-        "DOCKER_HOST": f"unix://{folder}/no-docker",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-    }
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-    try:
-        _wait_until_ready(process, endpoint, log)
+    with running_ministack(folder, SERVICES="s3,sqs,sns,ses,iam,sts") as endpoint:
         yield _set_up(endpoint)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", endpoint: str, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{endpoint}/_ministack/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"The local cloud did not start:\n{log.read_text()}")
 
 
 def _set_up(endpoint: str) -> Cloud:
