@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from serve.errors import Gen3DError
+from serve.s3 import credential_errors
 
 # Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 _NAME = r"(?P<name>(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*)"
@@ -162,14 +163,7 @@ class Repository:
                 " ecr:DescribeRepositories, ecr:DescribeImages and what a push takes"
                 f" (ECR says {name}, status {status}).",
             ) from None
-        except (
-            exceptions.NoCredentialsError,
-            exceptions.PartialCredentialsError,
-            exceptions.CredentialRetrievalError,
-            exceptions.TokenRetrievalError,
-            exceptions.SSOError,
-            exceptions.ProfileNotFound,
-        ) as error:
+        except credential_errors() as error:
             raise Gen3DError("registry_refused", f"There are no usable AWS credentials here: {error}.") from None
         except exceptions.NoRegionError:
             raise Gen3DError("registry_refused", f"'{self}': set AWS_DEFAULT_REGION, for its name says none.") from None

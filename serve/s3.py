@@ -114,6 +114,20 @@ def s3_failure(error: Exception) -> str:
     return f"S3 did not answer as it should: {error}"
 
 
+def credential_errors() -> tuple[type[Exception], ...]:
+    """What botocore raises where there are no usable AWS credentials."""
+    from botocore import exceptions
+
+    return (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.TokenRetrievalError,
+        exceptions.SSOError,
+        exceptions.ProfileNotFound,
+    )
+
+
 def _check_size(uri: str, size: int, max_bytes: int) -> None:
     if size > max_bytes:
         raise Gen3DError(
@@ -172,14 +186,7 @@ def _s3_errors(uri: str, action: _Action) -> Iterator[None]:
             otherwise = ("output_not_writable", "S3 refused to store it")
         code, meaning = _ANSWERS.get((action, 403 if name in _EXPIRED else status), otherwise)
         raise Gen3DError(code, f"'{uri}': {meaning} (S3 says {name}, status {status}).") from error
-    except (
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-        exceptions.CredentialRetrievalError,
-        exceptions.TokenRetrievalError,
-        exceptions.SSOError,
-        exceptions.ProfileNotFound,
-    ) as error:
+    except credential_errors() as error:
         code, _ = _ANSWERS[action, 403]
         raise Gen3DError(code, f"'{uri}': the server has no usable AWS credentials ({error}).") from error
     except (exceptions.BotoCoreError, ResponseParserError, ValueError) as error:

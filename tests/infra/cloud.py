@@ -2,9 +2,7 @@
 
 import json
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,6 @@ from typing import Any, Final
 
 import boto3
 import httpx
-import pytest
 import uvicorn
 
 from tests.ministack import running_ministack
@@ -106,23 +103,6 @@ def _root(endpoint: str) -> dict[str, Any]:
     # The server takes its root key with any secret; a user's it checks.
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     return {"endpoint_url": endpoint, "region_name": REGION, **keys}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(process: "subprocess.Popen[bytes]", endpoint: str, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{endpoint}/_ministack/health").is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail(f"The local cloud did not start:\n{log.read_text()}")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
+
+from infra.local.processes import free_ports
 
 # SageMaker gives /ping this long, and a container between SIGTERM and SIGKILL that long. Source:
 # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -92,8 +93,7 @@ class ProcessContainer:
         if time.monotonic() - self._started < _RESTART_SECONDS:
             return
         self._started = time.monotonic()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        (port,) = free_ports(1)
         self.address = f"http://127.0.0.1:{port}"
         with self._log.open("ab") as log:
             # In a group of its own it does not hear the terminal's Ctrl-C: it is told when its work is put away.
