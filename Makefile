@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+SCAN := out/scan
 SAM3D_BIN := .venv-sam3d/bin
 SAM3D_PIP := $(SAM3D_BIN)/python -m pip install --quiet --disable-pip-version-check
 # The folder that Meta's package sam3d_objects lies in; empty for the copy that the package sam3d carries.
@@ -11,7 +12,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint format schema benchmarks benchmarks-sam3d lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks benchmarks-sam3d lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -82,6 +83,15 @@ lint: setup ## Check style and types.
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+scan: $(SCAN)/ready ## Look for what is unsafe in the CloudFormation templates.
+	$(SCAN)/bin/checkov --directory infra --framework cloudformation --compact --quiet --skip-download
+
+# Apart, for it pins older versions of what the others have.
+$(SCAN)/ready: requirements/scan.txt
+	$(PYTHON) -m venv $(SCAN)
+	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scan.txt
+	touch $@
+
 format: setup ## Lay the code out as the style checks want it.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -99,7 +109,7 @@ benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
 	$(COMPILE) --extra demo --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
-	$(COMPILE) requirements/node.in --output-file requirements/node.txt
+	for name in node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev --extra infra pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
 	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file container/preview.txt

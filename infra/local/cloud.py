@@ -4,14 +4,14 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 
-from infra.local.processes import answers, free_ports, running
+from infra.local.processes import Program, answers, free_ports, running
 
 REGION: Final = "eu-central-1"
 # The number of AWS's examples: ministack and moto agree on it.
@@ -43,10 +43,21 @@ class Cloud:
     Attributes:
         address: Where ministack answers: `http://127.0.0.1:PORT`.
         moto: Where moto answers.
+        programs: What runs for it; empty where another process has them.
     """
 
     address: str
     moto: str
+    programs: tuple[Program, ...] = ()
+
+    def check(self) -> None:
+        """Raises where a program of it has ended.
+
+        Raises:
+            Gen3DError: `local_cloud_failed`.
+        """
+        for program in self.programs:
+            program.check()
 
     def client(self, service: str, keys: Keys = ROOT_KEYS) -> Any:
         """A boto3 client, of the account's root unless told otherwise."""
@@ -130,7 +141,9 @@ def running_cloud(
     moto = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(behind)]
     own_environment = {name: environment[name] for name in ("PATH", "HOME", "TMPDIR")}
     with (
-        running("moto", moto, own_environment, folder, lambda: answers(f"{cloud.moto}/moto-api/data.json")),
-        running("ministack", program, environment, folder, lambda: answers(f"{cloud.address}/_ministack/health")),
+        running("moto", moto, own_environment, folder, lambda: answers(f"{cloud.moto}/moto-api/data.json")) as first,
+        running(
+            "ministack", program, environment, folder, lambda: answers(f"{cloud.address}/_ministack/health")
+        ) as second,
     ):
-        yield cloud
+        yield replace(cloud, programs=(first, second))

@@ -1,6 +1,7 @@
 """The whole service on one machine: cloud, templates, container, page's address, users. Knows no command line."""
 
 import asyncio
+import math
 import os
 import secrets
 import sys
@@ -14,7 +15,7 @@ from typing import Any, Final
 import httpx
 
 from infra.local.async_endpoint.container import ProcessContainer
-from infra.local.async_endpoint.endpoint import Clients
+from infra.local.async_endpoint.endpoint import Clients, Scaling
 from infra.local.async_endpoint.server import serving
 from infra.local.async_endpoint.service import AsyncInference
 from infra.local.cloud import ACCOUNT, Cloud, Keys, running_cloud
@@ -61,6 +62,7 @@ class Stage:
         outputs: Those of the three stacks that were deployed to it, by name.
         container: The keys of whoever has the rights of the endpoint's role, and no others.
         folder: Logs, and what is kept.
+        server: `gen3d serve`, which the endpoint's instance runs.
     """
 
     page: str
@@ -69,6 +71,16 @@ class Stage:
     outputs: dict[str, str]
     container: Keys
     folder: Path
+    server: ProcessContainer
+
+    def check(self) -> None:
+        """Raises where a program of it has ended that nobody starts again.
+
+        Raises:
+            Gen3DError: `local_cloud_failed`.
+        """
+        self.cloud.check()
+        self.server.check()
 
     def add_user(self, email: str) -> User:
         """Lets somebody sign in, whose address counts as verified; a user who is there gets a new password."""
@@ -105,6 +117,7 @@ def running_stage(
     *,
     engine: str = "preview",
     is_kept: bool = False,
+    scaling: Scaling = Scaling(),  # noqa: B008 (it cannot be changed)
     tell: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Stage]:
     """Has the service run meanwhile; at the end there is no process left.
@@ -114,6 +127,8 @@ def running_stage(
         ports: Where to listen; free ports where absent. What is kept holds addresses: it wants the same ports again.
         engine: `preview`, or `sam3d`, which reads its weights where `GEN3D_WEIGHTS` says.
         is_kept: Whether jobs and users are kept in the folder, and found there again.
+        scaling: When the engine runs. It is started once in any case, to see that it can be; where it is to end without
+            work, it is ended then.
         tell: Is told what is under way, in one line.
 
     Raises:
@@ -129,11 +144,13 @@ def running_stage(
         keys = container_keys(cloud)
         tell(f"starting the engine {engine}")
         with _container(cloud, keys, outputs["EndpointConfigName"], folder) as container:
+            if scaling.idle_seconds < math.inf:
+                asyncio.run(container.stop())
             clients = Clients(cloud.client("sagemaker"), cloud.client("s3", keys), cloud.client("sns", keys))
-            service = AsyncInference(folder / "queue", clients, lambda _: container, account=ACCOUNT)
+            service = AsyncInference(folder / "queue", clients, lambda _: container, account=ACCOUNT, scaling=scaling)
             front = create_front(cloud, outputs, page_keys(cloud, outputs["BucketName"]))
             with serving(service, ports.endpoint) as endpoint, serving_front(front, ports.page) as page:
-                yield Stage(page, endpoint, cloud, outputs, keys, folder)
+                yield Stage(page, endpoint, cloud, outputs, keys, folder, container)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ What AWS does not write down, and is decided here:
   while a container has it: then it keeps its place in the queue and is sent anew, as a queue hands out again what its
   reader did not finish.
 - A container that is not ready costs no request: all wait, until it is or their time is up.
+- An input that S3 refuses fails its request. How often S3 is asked for it is up to the client that was given.
 - An answer that S3 refuses is kept on the disk and tried again, for a minute unless told otherwise; after that the
   request has failed. A message that SNS refuses is tried as long, then given up and logged: SageMaker counts those in
   NotificationFailures.

@@ -1,8 +1,6 @@
 """What stands for a container on an instance: something with an address that can be started and stopped."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +10,7 @@ from typing import Protocol
 
 import httpx
 
-from infra.local.processes import free_ports
+from infra.local.processes import ended, free_ports, kill_group, start_process
 
 # SageMaker gives /ping this long, and a container between SIGTERM and SIGKILL that long. Source:
 # https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
@@ -20,6 +18,8 @@ PING_SECONDS = 2.0
 STOP_SECONDS = 30.0
 # A process that ends at once is not started more often than this.
 _RESTART_SECONDS = 1.0
+# One that ends so often in a row before it is ready will not do better the next time.
+_MAX_FAILURES = 3
 _LOOK_SECONDS = 0.02
 
 
@@ -28,9 +28,11 @@ class Container(Protocol):
 
     Attributes:
         address: Where it answers, such as `http://127.0.0.1:8080`; empty while it does not run.
+        failures: How often in a row it has ended before it was ready; `is_ready` counts anew.
     """
 
     address: str
+    failures: int
 
     def start(self) -> None:
         """Starts it where it does not run; may be called often, for it may have died.
@@ -52,6 +54,7 @@ class RunningServer:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.failures = 0
 
     def start(self) -> None:
         """Nothing to do."""
@@ -78,6 +81,7 @@ class ProcessContainer:
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self.address = ""
+        self.failures = 0
         self._command = command
         self._log = log
         self._environment = environment
@@ -87,24 +91,18 @@ class ProcessContainer:
 
     def start(self) -> None:
         """Starts the command on a free port of 127.0.0.1, anew where it has ended; what it started itself is ended."""
-        if self._process is not None and self._process.poll() is None:
-            return
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self.failures += 1
         self._kill_group()
         if time.monotonic() - self._started < _RESTART_SECONDS:
             return
         self._started = time.monotonic()
         (port,) = free_ports(1)
         self.address = f"http://127.0.0.1:{port}"
-        with self._log.open("ab") as log:
-            # In a group of its own it does not hear the terminal's Ctrl-C: it is told when its work is put away.
-            self._process = subprocess.Popen(  # noqa: S603 (the caller's own command)
-                self._command(port),
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        # The terminal's Ctrl-C does not reach it: it is told when its work is put away.
+        self._process = start_process(self._command(port), self._environment, self._log, self._stop_seconds)
 
     async def stop(self) -> None:
         """SIGTERM, and SIGKILL to the whole group when it has not ended in time."""
@@ -119,19 +117,25 @@ class ProcessContainer:
         finally:
             self._kill_group()
 
+    def check(self) -> None:
+        """Raises where it is of no use to start it again; it has been started anew a few times then.
+
+        Raises:
+            Gen3DError: `local_cloud_failed`.
+        """
+        if self.failures >= _MAX_FAILURES:
+            raise ended(f"The container ended {self.failures} times in a row before it was ready", self._log)
+
     def _kill_group(self) -> None:
         if self._process is None:
             return
-        # At once after the look that found the process ended: its number may be somebody else's soon.
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        kill_group(self._process)
         self._process = None
         self.address = ""
 
 
 async def is_ready(http: httpx.AsyncClient, container: Container) -> bool:
-    """Whether `/ping` says 200 in time."""
+    """Whether `/ping` says 200 in time; where it does, its failures are forgotten."""
     if not container.address:
         return False
     try:
@@ -139,4 +143,7 @@ async def is_ready(http: httpx.AsyncClient, container: Container) -> bool:
             answer = await http.get(f"{container.address}/ping")
     except (httpx.HTTPError, TimeoutError):
         return False
-    return answer.status_code == httpx.codes.OK
+    if answer.status_code != httpx.codes.OK:
+        return False
+    container.failures = 0
+    return True

@@ -99,6 +99,7 @@ class Endpoint:
         self._news = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._instances: dict[_Instance, asyncio.Task[None]] = {}
+        self._leaving: asyncio.Task[None] | None = None
         self._deliveries: set[asyncio.Task[None]] = set()
         # The containers' addresses are on this machine: no proxy of the environment knows them. Each use has a limit.
         self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=_NO_REUSE)  # noqa: S113
@@ -113,7 +114,9 @@ class Endpoint:
         """Ends all work and all containers; what has not ended stays in the queue as it is."""
         if self._keeper is not None:
             await _end(self._keeper)
-        await self._scale_in()
+        self._scale_in()
+        if self._leaving is not None:
+            await self._leaving
         await _end(*self._deliveries)
         await self._http.aclose()
 
@@ -169,8 +172,10 @@ class Endpoint:
             idle_since = now
         if self._instances and now - idle_since >= self._scaling.idle_seconds:
             self._empty_since = now
-            await self._scale_in()
-        if not self._instances and oldest is not None:
+            self._scale_in()
+        # Those that leave must have gone: what is made for the next ones may have been theirs.
+        is_empty = not self._instances and (self._leaving is None or self._leaving.done())
+        if is_empty and oldest is not None:
             lacking_since = max(oldest.received, self._empty_since)
             if now - lacking_since >= self._scaling.wake_seconds:
                 self._scale_out()
@@ -182,12 +187,12 @@ class Endpoint:
             instance = _Instance(self._make_container())
             self._instances[instance] = self._begin(self._run(instance))
 
-    async def _scale_in(self) -> None:
+    def _scale_in(self) -> None:
+        """Has all instances leave; containers take their time, in which other clocks run on."""
         if self._instances:
             log.info("stopping instances", extra={"endpoint": self.name, "instances": len(self._instances)})
-        await _end(*self._instances.values())
-        await asyncio.gather(*(instance.container.stop() for instance in self._instances))
-        self._instances.clear()
+            instances, self._instances = self._instances, {}
+            self._leaving = self._begin(_stop(instances))
 
     async def _run(self, instance: _Instance) -> None:
         """Gives the instance one request after the other, as many at a time as it may have."""
@@ -373,6 +378,11 @@ def _publish(sns: Any, topic: str, text: str) -> None:
 
 def _about(invocation: Invocation) -> dict[str, str]:
     return {"endpoint": invocation.asked.endpoint, "inference_id": invocation.inference_id, "key": invocation.key}
+
+
+async def _stop(instances: Mapping[_Instance, "asyncio.Task[None]"]) -> None:
+    await _end(*instances.values())
+    await asyncio.gather(*(instance.container.stop() for instance in instances))
 
 
 async def _end(*tasks: "asyncio.Task[None]") -> None:

@@ -170,6 +170,7 @@ class TestedContainer:
 
     def __init__(self, model: Model) -> None:
         self.address = ""
+        self.failures = 0
         self.starts = 0
         self._model = model
         self._server: ThreadingHTTPServer | None = None

@@ -9,7 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from infra.local.async_endpoint.container import ProcessContainer
+from infra.local.async_endpoint.container import ProcessContainer, is_ready
+from serve.errors import Gen3DError
 from tests.infra.async_endpoint.play import wait_until
 
 # Answers /ping, says its number at any other path, and has a child; deaf to SIGTERM where told so.
@@ -80,6 +81,44 @@ def test_what_has_died_is_started_anew_and_what_it_left_is_ended(tmp_path: Path)
     wait_until(lambda: _is_gone(own))
     wait_until(is_anew)
     assert _is_gone(child)
+    asyncio.run(container.stop())
+
+
+def _start_until(container: ProcessContainer, failures: int) -> None:
+    """As the endpoint does, which starts what it does not find ready; until that has ended so often."""
+
+    def has_failed() -> bool:
+        container.start()
+        return container.failures == failures
+
+    wait_until(has_failed)
+
+
+def test_one_that_never_gets_ready_is_given_up_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.local.async_endpoint.container._RESTART_SECONDS", 0)
+    container = ProcessContainer(lambda _: [sys.executable, "-c", "print('no such luck')"], tmp_path / "log")
+    _start_until(container, failures=2)
+    container.check()
+    _start_until(container, failures=3)
+    with pytest.raises(Gen3DError, match=r"ended 3 times in a row before it was ready.*no such luck") as told:
+        container.check()
+    assert told.value.code == "local_cloud_failed"
+    asyncio.run(container.stop())
+
+
+def test_one_that_was_ready_in_between_is_not_given_up(tmp_path: Path) -> None:
+    async def look() -> bool:
+        async with httpx.AsyncClient() as http:
+            return await is_ready(http, container)
+
+    container = ProcessContainer(_command(), tmp_path / "log")
+    container.start()
+    _who(container)
+    container.failures = 2
+    assert asyncio.run(look())
+    assert container.failures == 0
     asyncio.run(container.stop())
 
 

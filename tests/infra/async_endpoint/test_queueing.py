@@ -1,5 +1,6 @@
 """Order, concurrency, instances and the time that requests may wait."""
 
+import asyncio
 import sqlite3
 import threading
 from pathlib import Path
@@ -138,6 +139,32 @@ def test_an_endpoint_at_work_does_not_go_back_to_zero(place: Place) -> None:
         gate.open()
         place.wait_until_done()
     assert [container.starts for container in place.model.containers] == [1]
+
+
+def test_while_instances_take_their_time_to_leave_requests_expire_and_none_is_started(place: Place) -> None:
+    may_go = asyncio.Event()
+
+    class Slow(TestedContainer):
+        async def stop(self) -> None:
+            while not may_go.is_set():
+                await asyncio.sleep(0.01)
+            await super().stop()
+
+    container = Slow(place.model)
+    with place.served(lambda _: container, scaling=Scaling(idle_seconds=60)):
+        place.ask(b"a cup")
+        place.wait_until_done()
+        place.clock.time += 60
+        place.wait_for_state(instances=0)
+        place.ask(b"a mug", RequestTTLSeconds=60)
+        place.ask(b"a jug")
+        place.clock.time += 60
+        place.wait_for_state(queued=1, ApproximateBacklogSize=1)
+        assert container.starts == 1
+        may_go.set()
+        place.wait_until_done()
+        assert container.starts == 2
+    assert place.model.bodies == [b"a cup", b"a jug"]
 
 
 def test_stopping_leaves_no_container(place: Place) -> None:

@@ -16,10 +16,19 @@ import pytest
 
 from gen3d.__main__ import main
 from infra.local.cloud import Cloud
-from infra.local.processes import free_ports
+from infra.local.processes import ENDING, free_ports
 from tests.conftest import ROOT
 
 Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Where a test runs the command in this process, its signals are another's again afterwards."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -70,16 +79,32 @@ def read_until(process: "subprocess.Popen[str]", word: str) -> str:
 
 def end(process: "subprocess.Popen[str]", number: int) -> tuple[int, str]:
     """Its status and last words; and that it has left no process."""
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert started
+    started = children(process)
     process.send_signal(number)
     said, _ = process.communicate()
-    # What is dead and not yet buried by the system's first process is over too.
-    assert not [one for one in started if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not alive(started)
     return process.returncode, said
 
 
-def test_what_is_kept_is_there_again(start: Start, port: int, tmp_path: Path) -> None:
+def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert started
+    return started
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    # What is dead and not yet buried by the system's first process is over too.
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def running(word: str, processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have this word in their command, or the file of this name."""
+    return [one for one in processes if any(part.endswith(word) for part in one.cmdline())]
+
+
+def test_what_is_kept_is_there_again_and_for_one_at_a_time(
+    start: Start, port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     kept = tmp_path / "kept"
 
     def s3() -> Any:
@@ -95,8 +120,47 @@ def test_what_is_kept_is_there_again(start: Start, port: int, tmp_path: Path) ->
     again = start("--keep", str(kept))
     said = read_until(again, "Ctrl-C ends it all")
     assert f"page and API   http://127.0.0.1:{port}/" in said
+    assert main(["up", "--keep", str(kept)]) == 1
+    assert f"Another gen3d up runs with --keep {kept}" in capsys.readouterr().err
     assert httpx.get(f"http://127.0.0.1:{port}/").text == "kept"
     assert end(again, signal.SIGHUP) == (0, "\nstopping\n")
+
+
+def test_killed_it_leaves_nothing_running(start: Start, port: int) -> None:
+    process = start("--port", str(port))
+    read_until(process, "Ctrl-C ends it all")
+    started = children(process)
+    for word in ("moto.server", "sagemaker_types.py", "_worker.py", "serve"):
+        assert running(word, started), word
+    process.kill()
+    process.wait()
+    psutil.wait_procs(started, timeout=60)
+    assert not alive(started)
+
+
+def test_a_part_that_dies_is_named_and_ends_it_all(start: Start, port: int, tmp_path: Path) -> None:
+    process = start("--port", str(port), "--scale-to-zero")
+    read_until(process, "Ctrl-C ends it all")
+    started = children(process)
+    assert not running("serve", started), "there was no job yet"
+    state = httpx.get(f"http://127.0.0.1:{port + 2}/_gen3d/endpoints/Gen3D-local").json()
+    assert state["instances"] == 0
+    for one in running("sagemaker_types.py", started):
+        one.kill()
+    said, _ = process.communicate()
+    assert process.returncode == 1
+    (folder,) = tmp_path.glob("gen3d-up-*")
+    (line,) = said.splitlines()
+    assert line.startswith("gen3d: local_cloud_failed: ministack ended, with status -9. It said last: ")
+    assert line.endswith(f"(all of it: {folder / 'ministack.log'})")
+    assert not alive(started)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "soon"])
+def test_a_time_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["up", f"--scale-to-zero={text}"])
+    assert f"'{text}' is no number of seconds above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["starting the local cloud", "starting the engine"])

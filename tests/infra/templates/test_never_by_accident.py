@@ -1,5 +1,6 @@
 """What must never change by accident: who can read, what is kept, what is encrypted, what wakes a GPU."""
 
+import json
 from typing import Any
 
 from infra.templates import read_template
@@ -122,13 +123,10 @@ def test_the_api_has_no_open_route() -> None:
         assert route["Properties"]["AuthorizerId"] == {"Ref": "HttpApiAuthorizerId"}, name
 
 
-def test_passwords_leave_the_browser_in_the_stage_local_alone() -> None:
-    flows = FOUNDATION["UserPoolClient"]["Properties"]["ExplicitAuthFlows"]
-    assert flows == [
-        "ALLOW_USER_SRP_AUTH",
-        "ALLOW_REFRESH_TOKEN_AUTH",
-        {"Fn::If": ["HasAWS", {"Ref": "AWS::NoValue"}, "ALLOW_USER_PASSWORD_AUTH"]},
-    ]
+def test_users_sign_in_in_one_way_and_none_makes_an_account() -> None:
+    client = FOUNDATION["UserPoolClient"]["Properties"]
+    assert client["ExplicitAuthFlows"] == ["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
+    assert client["GenerateSecret"] is False
     assert FOUNDATION["UserPool"]["Properties"]["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
 
 
@@ -136,6 +134,29 @@ def test_an_image_never_changes_under_its_tag() -> None:
     properties = FOUNDATION["Images"]["Properties"]
     assert properties["ImageTagMutability"] == "IMMUTABLE"
     assert properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+
+
+def test_of_images_the_last_are_kept() -> None:
+    text = FOUNDATION["Images"]["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"]
+    untagged, any_tag = (rule["selection"] for rule in json.loads(text)["rules"])
+    assert (untagged["tagStatus"], untagged["countType"], untagged["countNumber"]) == (
+        "untagged",
+        "sinceImagePushed",
+        7,
+    )
+    assert (any_tag["tagStatus"], any_tag["countType"], any_tag["countNumber"]) == ("any", "imageCountMoreThan", 20)
+
+
+def test_whoever_asks_for_the_preview_and_for_no_type_is_refused_the_gpu() -> None:
+    rule = read_template("endpoint")["Rules"]["NoGPUForPreview"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Engine"}, "preview"]}
+    refused = {}
+    for assertion in rule["Assertions"]:
+        ((parameter, value),) = (equals["Fn::Equals"] for equals in assertion["Assert"]["Fn::Not"])
+        refused[parameter["Ref"]] = value
+    parameters = read_template("endpoint")["Parameters"]
+    types = [name for name in parameters if name.endswith("InstanceType")]
+    assert refused == {name: parameters[name]["Default"] for name in types}
 
 
 def test_the_token_is_read_by_the_build_of_the_weights_alone() -> None:
