@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     # Imported here, so that Ctrl-C is handled from the start.
-    from gen3d import image, reconstruct, selftest, server, up, weights
+    from gen3d import image, logs, mail, reconstruct, selftest, server, submit, up, weights
     from serve import __version__
     from serve.errors import Gen3DError
 
@@ -44,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"gen3d {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (reconstruct, server, up, weights, image, selftest):
+    for command in (reconstruct, server, up, submit, logs, mail, weights, image, selftest):
         command.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:

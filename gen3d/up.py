@@ -137,7 +137,7 @@ def _run(arguments: argparse.Namespace, folder: Path, port: int) -> None:
 
 
 def _describe(stage: "Stage", user: "User") -> str:
-    from infra.local.example import example
+    from infra.local.example import example, two_users
     from infra.local.installation import not_played
 
     page = (
@@ -157,6 +157,10 @@ What this cloud does not play:
 A job by curl (it needs Python 3 to read JSON):
 
 {example(stage, user)}
+The same for two users, who find their files in ./ada and ./bob:
+
+{two_users(stage)}
+In another terminal: gen3d submit | logs | mail --stage local
 Ctrl-C ends it all."""
 
 

@@ -94,8 +94,20 @@ KINDS: dict[str, Kind] = {
     "push_failed": Kind(502, "Docker could not push the image, and has said why."),
     "addresses_unusable": Kind(500, "The file for the images' addresses cannot be read or written."),
     # The cloud on one machine.
-    "local_cloud_failed": Kind(503, "A part of the local cloud ended or did not answer; the message names its log."),
+    "local_cloud_failed": Kind(503, "A part of the local cloud ended or did not answer, or its folder is in use; the message says which."),
     "deployment_failed": Kind(500, "CloudFormation could not deploy a stack; the message has its reason."),
+    # A stage, as its operator sees it.
+    "stage_not_running": Kind(503, "`gen3d up`, which runs the stage local, does not run in this checkout."),
+    "stage_not_deployed": Kind(404, "There is no stage of this name in the account and the region."),
+    "aws_unusable": Kind(
+        403, "There is no AWS region, or there are no credentials, or they do not suffice; the message says which."
+    ),
+    "aws_unreachable": Kind(502, "AWS did not answer as expected."),
+    "sign_in_failed": Kind(401, "Cognito does not let this user in with this password; the message has its reason."),
+    "service_unreachable": Kind(502, "The service's API or its store did not answer as expected."),
+    "upload_refused": Kind(403, "S3 did not take the photo; the message has its reason."),
+    "no_mailbox": Kind(404, "The mails of a stage in AWS are with those who got them; only a local one keeps them."),
+    "mail_not_found": Kind(404, "No mail has this number."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

@@ -1,15 +1,17 @@
-"""What somebody can type to make a job of their own: a script of curl, which needs Python to read JSON."""
+"""What somebody can type to make jobs of their own: scripts of curl, which need Python to read JSON."""
 
 import json
 import shlex
 from pathlib import Path
 from typing import Final
 
+from infra.local.cloud import REGION, ROOT_KEYS
 from infra.local.stage import Stage, User
 
 # A cup on a plate, and the picture that the README begins with.
 PHOTO: Final = Path(__file__).parents[2] / "demo" / "demo.jpg"
 BOX: Final = [20, 20, 400, 400]
+TWO_USERS: Final = Path(__file__).parents[2] / "docs" / "examples" / "two_users.sh"
 
 _SCRIPT: Final = """\
 value() {{ python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }}
@@ -48,3 +50,19 @@ def example(stage: Stage, user: User) -> str:
         job=shlex.quote(json.dumps(job)),
         file=shlex.quote(f"file=@{PHOTO}"),
     )
+
+
+def two_users(stage: Stage) -> str:
+    """Runs `docs/examples/two_users.sh`, which leaves what two users get in the folders `ada` and `bob`."""
+    given = {
+        "PAGE": stage.page,
+        "COGNITO": stage.cloud.address,
+        "POOL": stage.outputs["UserPoolId"],
+        "CLIENT": stage.outputs["UserPoolClientId"],
+        "REGION": REGION,
+        "MAILS": f"{stage.cloud.address}/_ministack/ses/messages",
+        "PHOTO": str(PHOTO),
+        **ROOT_KEYS.environment(),
+    }
+    words = [f"{name}={shlex.quote(value)}" for name, value in given.items()]
+    return " \\\n  ".join([*words, f"sh {shlex.quote(str(TWO_USERS))}\n"])

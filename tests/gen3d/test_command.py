@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from gen3d.reconstruct import _Bar
+from gen3d.bar import Bar
+from gen3d.reconstruct import show_progress
 from serve.contract import Manifest, Progress
 
 CUP = "170,12,410,240"
@@ -51,8 +52,8 @@ def test_the_main_job(photo: Path, tmp_path: Path) -> None:
 def test_a_stage_with_steps_says_which_step_it_is_at(capsys: pytest.CaptureFixture[str]) -> None:
     now = datetime.now(UTC)
     at = {"stage": "reconstruct", "object": 1, "objects": 3, "step": 12, "steps": 37, "percent": 48}
-    with _Bar() as bar:
-        bar.show(Progress.model_validate({"job_id": "job-1", **at, "since": now, "started_at": now}))
+    with Bar() as bar:
+        show_progress(bar, Progress.model_validate({"job_id": "job-1", **at, "since": now, "started_at": now}))
     assert "object 2 of 3: shaping, step 12 of 37" in capsys.readouterr().err
 
 

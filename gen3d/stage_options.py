@@ -1,0 +1,67 @@
+"""Which stage a command is about, as it is said on a command line. Knows neither AWS nor the local cloud."""
+
+import argparse
+import importlib.util
+import re
+from typing import TYPE_CHECKING
+
+from serve.errors import Gen3DError
+
+if TYPE_CHECKING:
+    from infra.operator.stage import DeployedStage
+
+# As the templates have it.
+_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
+_JOB = re.compile(r"[0-9]{13}-[0-9a-f]{16}")
+
+
+def add_stage(parser: argparse.ArgumentParser) -> None:
+    """Declares the stage."""
+    parser.add_argument(
+        "--stage",
+        type=_name,
+        required=True,
+        metavar="NAME",
+        help="local for the one that gen3d up runs, else one in AWS",
+    )
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    """Declares the region that the stage is in."""
+    parser.add_argument("--region", metavar="REGION", help="the stage's AWS region; AWS_DEFAULT_REGION where absent")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 1 to 12 lower-case letters and digits, a letter first")
+    return text
+
+
+def job_id(text: str) -> str:
+    """A job's id, as a type of argparse's."""
+    if not _JOB.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no job's id, such as 8204561455749-fbeae30ea5daffa3")
+    return text
+
+
+def stage_of(arguments: argparse.Namespace) -> "DeployedStage":
+    """The stage that was named.
+
+    Raises:
+        Gen3DError: `checkout_missing`, `stage_not_running`, `stage_not_deployed`, `aws_unusable` or `aws_unreachable`.
+    """
+    need_checkout()
+    from infra.operator.stage import find_stage
+
+    return find_stage(arguments.stage, arguments.region)
+
+
+def need_checkout() -> None:
+    """Raises where the rooms of these commands are not installed, as in the image.
+
+    Raises:
+        Gen3DError: `checkout_missing`.
+    """
+    if importlib.util.find_spec("infra") is None:
+        message = "Stages are looked at and used from a checkout of Gen3D: run the command there."
+        raise Gen3DError("checkout_missing", message)

@@ -1,0 +1,70 @@
+"""The mails that the local cloud has taken, for its SES sends none. Knows not who wrote them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+
+import httpx
+
+from infra.local.running import Running
+from serve.errors import Gen3DError
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail as the local cloud keeps it: the texts, and not the picture within.
+
+    Attributes:
+        number: Its place in the order of sending, from 1.
+        sender: Whom it is from.
+        to: Whom it is to, with commas between them.
+        subject: Its subject.
+        at: When it was sent.
+        text: What it says, as text.
+        html: The same as HTML.
+    """
+
+    number: int
+    sender: str
+    to: str
+    subject: str
+    at: datetime
+    text: str
+    html: str
+
+    def as_message(self) -> bytes:
+        """As mail programs open it."""
+        message = EmailMessage(policy=SMTP)
+        message["From"], message["To"], message["Subject"] = self.sender, self.to, self.subject
+        message["Date"] = format_datetime(self.at)
+        message.set_content(self.text)
+        message.add_alternative(self.html, subtype="html")
+        return message.as_bytes()
+
+
+def read_mails(running: Running) -> list[Mail]:
+    """All mails, in the order of sending.
+
+    Raises:
+        Gen3DError: `local_cloud_failed`.
+    """
+    try:
+        answer = httpx.get(f"{running.cloud}/_ministack/ses/messages", trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        message = f"The local cloud does not say which mails it has: {error} (its logs: {running.folder})"
+        raise Gen3DError("local_cloud_failed", message) from None
+    kept = [mail for account in answer.json()["messages"].values() for mail in account]
+    return [
+        Mail(
+            number=number,
+            sender=mail["Source"],
+            to=", ".join(mail["To"]),
+            subject=mail["Subject"],
+            at=datetime.fromtimestamp(mail["Timestamp"], UTC),
+            text=mail["BodyText"].replace("\r\n", "\n"),
+            html=mail["BodyHtml"] or "",
+        )
+        for number, mail in enumerate(sorted(kept, key=lambda mail: float(mail["Timestamp"])), 1)
+    ]

@@ -1,0 +1,91 @@
+"""A stage for this room, that is found in both ways: as the stage local, and as one that is in AWS."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import infra.local.running
+from gen3d.__main__ import main
+from infra.local.cloud import REGION, ROOT_KEYS
+from infra.local.example import PHOTO
+from infra.local.running import note_running
+from infra.local.stage import Stage, User, running_stage
+from serve.logs import configure_logging
+
+# What the stage is called where it is taken for one in AWS.
+TRIAL = "trial"
+CUP = "75,58,485,440"
+
+Told = tuple[int, str, str]
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Running, with its log where `gen3d up` has it."""
+    folder = tmp_path_factory.mktemp("stage")
+    root = logging.getLogger()
+    with (folder / "up.log").open("a") as log:
+        configure_logging(log)
+        handlers = list(root.handlers)
+        try:
+            with running_stage(folder) as running:
+                yield running
+        finally:
+            for handler in handlers:
+                root.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def demo(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
+    """The demo user of the stage that `--stage local` finds; each test has another, in a folder of its own."""
+    monkeypatch.setattr(infra.local.running, "NOTES", tmp_path / "notes")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    user = stage.add_user(f"{tmp_path.name.lower().replace('_', '-')}@example.com")
+    with note_running(stage, user):
+        yield user
+
+
+@pytest.fixture(scope="session")
+def trial(stage: Stage) -> str:
+    """A stack that puts out what the stage's stacks do; its name is that of a stage in AWS."""
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    outputs = {name: {"Value": value} for name, value in stage.outputs.items() if value}
+    stage.cloud.client("cloudformation").create_stack(
+        StackName=f"Gen3D-{TRIAL}-foundation", TemplateBody=json.dumps({"Resources": topic, "Outputs": outputs})
+    )
+    return TRIAL
+
+
+@pytest.fixture
+def aws(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The environment of somebody with an account in the cloud."""
+    given = {"AWS_ENDPOINT_URL": stage.cloud.address, "AWS_DEFAULT_REGION": REGION, "NO_PROXY": "127.0.0.1"}
+    for name, value in (given | ROOT_KEYS.environment()).items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+def gen3d(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """The command: its exit status, and what it writes to standard output and error."""
+
+    def run(*arguments: object) -> Told:
+        capsys.readouterr()
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def submit(gen3d: Callable[..., Told]) -> Callable[..., Told]:
+    """`gen3d submit` of the photo with a cup, to the stage local."""
+    return lambda *arguments: gen3d("submit", PHOTO, "--stage", "local", "--quality", "draft", *arguments)

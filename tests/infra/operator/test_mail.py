@@ -1,0 +1,76 @@
+"""`gen3d mail`, as somebody types it."""
+
+import email
+import email.policy
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.local.stage import User
+from tests.infra.operator.conftest import CUP, Told
+from tests.infra.operator.test_submit import job_in
+
+Command = Callable[..., Told]
+
+
+@pytest.fixture
+def sent(submit: Command, gen3d: Command, demo: User) -> tuple[str, str]:
+    """A job whose mails were sent, and the number of its owner's."""
+    job = job_in(submit("--box", CUP, "--name", "A cup")[2])
+    for _ in range(600):
+        lines = gen3d("mail", "--stage", "local", "--job", job)[1].splitlines()
+        for line in lines:
+            if demo.email in line and len(lines) == 2:
+                return job, line.split()[0]
+        time.sleep(0.05)
+    raise AssertionError(f"there are no mails about {job}")
+
+
+def test_mails_are_listed_and_read(gen3d: Command, sent: tuple[str, str], demo: User) -> None:
+    job, number = sent
+    (listed,) = [line for line in gen3d("mail", "--stage", "local")[1].splitlines() if demo.email in line]
+    assert listed.split()[0] == number
+    assert listed.endswith("Your 3D preview is ready: A cup")
+    status, out, _ = gen3d("mail", "--stage", "local", number)
+    assert status == 0
+    assert out.splitlines()[1] == f"To: {demo.email}"
+    assert f"#/jobs/{job}" in out
+
+
+def test_mails_are_saved_for_a_browser_and_for_mail_programs(
+    gen3d: Command, sent: tuple[str, str], demo: User, tmp_path: Path
+) -> None:
+    job, number = sent
+    status, out, _ = gen3d("mail", "--stage", "local", "--job", job, "--save", "mails")
+    assert status == 0
+    assert len(out.splitlines()) == len(list(Path("mails").iterdir())) == 4
+    message = email.message_from_bytes(Path(f"mails/mail-{number}.eml").read_bytes(), policy=email.policy.default)
+    assert (message["To"], message["Subject"]) == (demo.email, "Your 3D preview is ready: A cup")
+    assert f"#/jobs/{job}" in Path(f"mails/mail-{number}.html").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(gen3d: Command) -> None:
+    Path("file").touch()
+    status, _, err = gen3d("mail", "--stage", "local", "--save", "file")
+    assert status == 1
+    assert err.startswith("gen3d: output_not_writable: ")
+
+
+def test_a_mail_that_is_not_there_is_one_line(gen3d: Command) -> None:
+    status, _, err = gen3d("mail", "--stage", "local", "9999")
+    assert status == 1
+    assert err.startswith("gen3d: mail_not_found: There is no mail 9999")
+
+
+def test_no_mails_of_a_job_are_none(gen3d: Command) -> None:
+    told = gen3d("mail", "--stage", "local", "--job", "8204561455749-fbeae30ea5daffa3")
+    assert told == (0, "there is no mail yet\n", "")
+
+
+def test_a_stage_in_aws_has_no_mailbox(gen3d: Command) -> None:
+    status, _, err = gen3d("mail", "--stage", "prod")
+    assert status == 1
+    assert err.startswith("gen3d: no_mailbox: ")
+    assert err.count("\n") == 1
