@@ -23,7 +23,9 @@ _WRITE_JOBS = Grant("s3:PutObject", JOB_FILES)
 _WRITE_MARKERS = Grant("s3:PutObject", MARKERS)
 _REMOVE_JOBS = Grant("s3:DeleteObject", JOB_FILES)
 _REMOVE_MARKERS = Grant("s3:DeleteObject", MARKERS)
-_REMOVE_VERSIONS = Grant("s3:DeleteObjectVersion", JOB_FILES)
+# DeleteObjects always wants s3:DeleteObject, and for a version the other one too:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+_REMOVE_VERSIONS = (_REMOVE_JOBS, Grant("s3:DeleteObjectVersion", JOB_FILES))
 _LIST_VERSIONS = Grant("s3:ListBucketVersions", "bucket")
 _TAG_JOBS = Grant("s3:PutObjectTagging", JOB_FILES)
 _LOGS = (Grant("logs:CreateLogStream", "log-group"), Grant("logs:PutLogEvents", "log-group"))
@@ -40,22 +42,26 @@ CALLS: Final[dict[str, dict[str, tuple[Grant, ...]]]] = {
         # Trying again copies the photo, with tags of its own.
         "s3:CopyObject": (_READ_JOBS, _WRITE_JOBS, _TAG_JOBS),
         # Labels that no longer count; and every version of a deleted job.
-        "s3:DeleteObjects": (_REMOVE_JOBS, _REMOVE_VERSIONS),
+        "s3:DeleteObjects": _REMOVE_VERSIONS,
     },
     "extract": {
         "s3:ListObjectsV2": (_LIST_JOBS,),
         "s3:ListObjectVersions": (_LIST_VERSIONS,),
         "s3:GetObject": (_READ_JOBS,),
         "s3:PutObject": (_WRITE_JOBS, _WRITE_MARKERS),
-        "s3:DeleteObjects": (_REMOVE_MARKERS, _REMOVE_VERSIONS),
+        "s3:DeleteObjects": (_REMOVE_MARKERS, *_REMOVE_VERSIONS),
         "sagemaker-runtime:InvokeEndpointAsync": (Grant("sagemaker:InvokeEndpointAsync", "endpoint"),),
     },
     "notify": {
         "s3:ListObjectsV2": (_LIST_JOBS,),
         "s3:ListObjectVersions": (_LIST_VERSIONS,),
-        "s3:GetObject": (_READ_JOBS, Grant("s3:GetObject", "bucket/async/output/*")),
+        "s3:GetObject": (
+            _READ_JOBS,
+            Grant("s3:GetObject", "bucket/async/output/*"),
+            Grant("s3:GetObject", "bucket/async/failure/*"),
+        ),
         "s3:PutObject": (_WRITE_JOBS,),
-        "s3:DeleteObjects": (_REMOVE_MARKERS, _REMOVE_VERSIONS),
+        "s3:DeleteObjects": (_REMOVE_MARKERS, *_REMOVE_VERSIONS),
         # Raw content is checked as ses:SendRawEmail.
         "sesv2:SendEmail": (Grant("ses:SendRawEmail", "mail-identity"),),
     },
@@ -68,7 +74,7 @@ CALLS: Final[dict[str, dict[str, tuple[Grant, ...]]]] = {
             Grant("s3:GetObject", "bucket/async/failure/*"),
         ),
         "s3:PutObject": (_WRITE_JOBS, _WRITE_MARKERS),
-        "s3:DeleteObjects": (_REMOVE_MARKERS, _REMOVE_VERSIONS),
+        "s3:DeleteObjects": (_REMOVE_MARKERS, *_REMOVE_VERSIONS),
         "sqs:SendMessage": (Grant("sqs:SendMessage", "uploaded-queue"), Grant("sqs:SendMessage", "finished-queue")),
     },
 }

@@ -102,6 +102,8 @@ def ministack_environment(folder: Path, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{folder}/no-docker",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        # Also what is not kept: the keys that sign users' tokens are written there as soon as there is a pool.
+        "STATE_DIR": str(folder / "state"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
@@ -132,7 +134,6 @@ def running_cloud(
     if is_kept:
         environment |= {
             "PERSIST_STATE": "1",
-            "STATE_DIR": str(folder / "state"),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(folder / "s3"),
         }

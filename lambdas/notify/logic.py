@@ -26,6 +26,7 @@ from lambdas.shared.job_folder import (
 from lambdas.shared.outcomes import (
     conclude,
     job_of_manifest,
+    left_by_sagemaker,
     mails_about,
     outcome_of_failure,
     outcome_of_manifest,
@@ -80,7 +81,11 @@ class Notify:
         if found is None or found[1] != REQUEST:
             self.log.error("no job's request has failed", extra={"input_location": input_location})
             return
-        self._conclude(found[0], outcome_of_failure(reason, self.now()))
+        folder = JobFolder(self.store, found[0])
+        # SageMaker's reason does not always hold the container's own words, which tell the user what to change.
+        words = left_by_sagemaker(self.store, folder.submission(), "failure_location")
+        reasons = [reason] if words is None else [reason, words.decode(errors="replace")]
+        self._conclude(found[0], outcome_of_failure(reasons, self.now()))
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
         if conclude(JobFolder(self.store, job), outcome):

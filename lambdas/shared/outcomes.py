@@ -2,10 +2,11 @@
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from lambdas.shared.documents import DocumentError, Fields, File, ObjectOutcome, Outcome, Problem, readable
+from lambdas.shared.documents import DocumentError, Fields, File, ObjectOutcome, Outcome, Problem, Step, readable
 from lambdas.shared.job_folder import (
     CANCELLED,
     DELETED,
@@ -64,17 +65,30 @@ def _object(fields: Fields) -> ObjectOutcome:
     )
 
 
-def outcome_of_failure(reason: str, now: datetime) -> Outcome:
+def outcome_of_failure(reasons: Sequence[str], now: datetime) -> Outcome:
     """The outcome of an invocation that failed.
 
     Args:
-        reason: SageMaker's `failureReason`, or what it wrote to the failure location; the container's own error is
-            taken out of it where it is in there.
+        reasons: One or more: SageMaker's `failureReason`, and what it wrote to the failure location. The container's
+            own error is taken out where it is in one of them; else the first one is told.
         now: When.
     """
-    return Outcome(
-        status="failed", ended_at=now, error=_own_error(reason) or Problem("inference_failed", _line(reason))
-    )
+    own = next((error for error in map(_own_error, reasons) if error is not None), None)
+    return Outcome(status="failed", ended_at=now, error=own or Problem("inference_failed", _line(reasons[0])))
+
+
+def left_by_sagemaker(store: Store, submission: Step | None, place: str) -> bytes | None:
+    """What SageMaker has written about an invocation so far; None where there is nothing.
+
+    Args:
+        store: Where.
+        submission: How the job was submitted, as far as that is known.
+        place: `output_location` or `failure_location`.
+    """
+    location = None if submission is None else submission.result.get(place)
+    key = None if location is None else store.key_of(location)
+    stored = None if key is None else store.get(key)
+    return None if stored is None else stored.data
 
 
 def ended(status: Any, code: str, message: str, now: datetime) -> Outcome:

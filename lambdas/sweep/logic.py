@@ -21,7 +21,15 @@ from lambdas.shared.job_folder import (
     JobFolder,
     pending_until,
 )
-from lambdas.shared.outcomes import cancelled, conclude, ended, mails_about, outcome_of_failure, outcome_of_manifest
+from lambdas.shared.outcomes import (
+    cancelled,
+    conclude,
+    ended,
+    left_by_sagemaker,
+    mails_about,
+    outcome_of_failure,
+    outcome_of_manifest,
+)
 from lambdas.shared.store import Store
 from lambdas.shared.telemetry import Metrics
 from lambdas.sweep.queues import Queue
@@ -160,7 +168,7 @@ class Sweep:
         """The outcome of a job past its deadline: from what SageMaker has left, if anything."""
         now = self.now()
         answer, failure = (
-            self._read(submission.result.get(place)) for place in ("output_location", "failure_location")
+            left_by_sagemaker(self.store, submission, place) for place in ("output_location", "failure_location")
         )
         if answer is not None:
             try:
@@ -168,13 +176,8 @@ class Sweep:
             except DocumentError as error:
                 return ended("failed", "result_unreadable", f"The container's answer is no manifest: {error}.", now)
         if failure is not None:
-            return outcome_of_failure(failure.decode(errors="replace"), now)
+            return outcome_of_failure([failure.decode(errors="replace")], now)
         return ended("lost", "no_answer", "Neither an answer nor a failure came before the deadline.", now)
-
-    def _read(self, location: str | None) -> bytes | None:
-        key = None if location is None else self.store.key_of(location)
-        stored = None if key is None else self.store.get(key)
-        return None if stored is None else stored.data
 
     def _end(self, folder: JobFolder, outcome: Outcome) -> None:
         """Ends the job; its marker stays until its mails are sent."""

@@ -243,11 +243,18 @@ class World:
         stored = self.store.get(self.store.key_of(taken.input_location) or "")
         return None if stored is None else Request.model_validate_json(stored.data)
 
-    def fail(self, which: int = -1, reason: str = "the container died", *, lose_notice: bool = False) -> None:
-        """SageMaker gives a job up, and tells of it, unless that is lost."""
+    def fail(
+        self,
+        which: int = -1,
+        reason: str = "the container died",
+        *,
+        left: str | None = None,
+        lose_notice: bool = False,
+    ) -> None:
+        """SageMaker gives a job up, leaves the reason or what is given, and tells of it, unless that is lost."""
         taken = self.invocations[which]
         taken.ended = True
-        self.cloud.s3.put_object(Bucket=self.bucket, Key=taken.failure_key, Body=reason.encode())
+        self.cloud.s3.put_object(Bucket=self.bucket, Key=taken.failure_key, Body=(left or reason).encode())
         if not lose_notice:
             self.messages.append(("notify", failed(taken, reason)))
 

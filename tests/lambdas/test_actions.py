@@ -29,7 +29,9 @@ def needed(cloud: Cloud, call: str, asked: dict[str, Any]) -> Iterator[tuple[str
             yield "s3:PutObject", key
         case "s3:DeleteObjects":
             for one in asked["Delete"]["Objects"]:
-                yield "s3:DeleteObjectVersion" if "VersionId" in one else "s3:DeleteObject", f"bucket/{one['Key']}"
+                yield "s3:DeleteObject", f"bucket/{one['Key']}"
+                if "VersionId" in one:
+                    yield "s3:DeleteObjectVersion", f"bucket/{one['Key']}"
         case "sagemaker-runtime:InvokeEndpointAsync":
             assert asked["EndpointName"] == ENDPOINT
             yield "sagemaker:InvokeEndpointAsync", "endpoint"
@@ -62,6 +64,9 @@ def everything(cloud: Cloud) -> list[Asked]:
     world.drain()
     world.api(ada, "DELETE", f"/api/jobs/{job.id}")
     world.api(ada, "GET", "/api/limits")
+    world.submit(person("joan"))
+    world.fail()
+    world.drain()
     # Of deleted jobs, late writers are met by each Lambda.
     for written in ("extract", "notify"):
         gone, upload = world.create(ada)

@@ -116,6 +116,14 @@ def test_the_containers_own_error_is_found_in_sagemakers(world: World, reason: s
     assert f"https://logs.example/?job={job.id}" in text_of(to_admin)
 
 
+def test_the_containers_own_error_is_found_where_sagemaker_has_left_it(world: World) -> None:
+    job = world.submit(person())
+    own = {"error": {"code": "image_truncated", "message": "The JPEG file ends too early.", "details": {}}}
+    world.fail(reason="The container said no. See its log.", left=json.dumps(own))
+    world.drain()
+    assert world.outcome(job)["error"] == {"code": "image_truncated", "message": "The JPEG file ends too early."}
+
+
 def test_repeated_and_late_events_change_nothing(world: World) -> None:
     ada = person()
     job = world.submit(ada)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 import trimesh
 from botocore.exceptions import ClientError
 
+from infra.local.async_endpoint.container import ProcessContainer
 from infra.local.example import example
 from infra.local.installation import install, not_played
 from infra.local.stage import Stage
+from serve.errors import Gen3DError
 
 
 def mails(stage: Stage, to: str) -> list[dict[str, Any]]:
@@ -62,6 +65,15 @@ def test_it_says_what_was_deployed_and_what_is_missing(stage: Stage, progress: l
     assert "CloudFront Distribution" in missing
     assert "Budgets Budget" in missing
     assert "S3 Bucket," not in missing
+
+
+def test_a_server_that_is_started_in_vain_is_told(stage: Stage, tmp_path: Path) -> None:
+    stage.check()
+    (tmp_path / "log").write_text("no such luck\n")
+    server = ProcessContainer(lambda _: [], tmp_path / "log")
+    server.failures = 3
+    with pytest.raises(Gen3DError, match=r"before it was ready.+no such luck"):
+        replace(stage, server=server).check()
 
 
 def test_all_that_listens_does_so_on_this_machine_alone(stage: Stage) -> None:

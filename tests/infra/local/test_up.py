@@ -112,17 +112,17 @@ def test_what_is_kept_is_there_again_and_for_one_at_a_time(
 
     first = start("--keep", str(kept), "--port", str(port))
     said = read_until(first, "Ctrl-C ends it all")
-    assert f"http://127.0.0.1:{port}/api/" in said
+    assert f"page and API   http://127.0.0.1:{port}/" in said
+    assert "<title>Gen3D" in httpx.get(f"http://127.0.0.1:{port}/").text
     assert "demo@example.com with " in said
     (bucket,) = (found["Name"] for found in s3().list_buckets()["Buckets"])
-    s3().put_object(Bucket=bucket, Key="PUBLIC/index.html", Body=b"kept")
+    s3().put_object(Bucket=bucket, Key="users/any", Body=b"kept")
     assert end(first, signal.SIGINT) == (0, "\nstopping\n")
     again = start("--keep", str(kept))
-    said = read_until(again, "Ctrl-C ends it all")
-    assert f"page and API   http://127.0.0.1:{port}/" in said
+    read_until(again, "Ctrl-C ends it all")
     assert main(["up", "--keep", str(kept)]) == 1
     assert f"Another gen3d up runs with --keep {kept}" in capsys.readouterr().err
-    assert httpx.get(f"http://127.0.0.1:{port}/").text == "kept"
+    assert s3().get_object(Bucket=bucket, Key="users/any")["Body"].read() == b"kept"
     assert end(again, signal.SIGHUP) == (0, "\nstopping\n")
 
 
