@@ -5,6 +5,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 SCAN := out/scan
+# npm writes it last; infra/page.py, which builds the page, looks at it in the same way.
+WEB := web/node_modules/.package-lock.json
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web
+# As web/package.json has it: ^20.19.0 || >=22.12.0
+IS_NODE_NEW := const [a, b] = process.versions.node.split("."); process.exit((a == 20 && b >= 19) || (a == 22 && b >= 12) || a > 22 ? 0 : 1)
 SAM3D_BIN := .venv-sam3d/bin
 SAM3D_PIP := $(SAM3D_BIN)/python -m pip install --quiet --disable-pip-version-check
 # The folder that Meta's package sam3d_objects lies in; empty for the copy that the package sam3d carries.
@@ -12,7 +17,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks benchmarks-sam3d lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens benchmarks-sam3d lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -24,7 +29,7 @@ setup: .venv/ready ## Make .venv with the command gen3d in it (and Node, where t
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Gen3D needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 	$(PIP) --require-hashes -r requirements/dev.txt
-	command -v npm >/dev/null || $(PIP) --require-hashes -r requirements/node.txt
+	command -v npm >/dev/null && node -e '$(IS_NODE_NEW)' || $(PIP) --require-hashes -r requirements/node.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -64,7 +69,11 @@ demo: setup $(PHOTOS)/coffee.jpg ## Make 3D meshes of the things in four photogr
 $(PHOTOS)/coffee.jpg: demo/photos.py | setup
 	$(BIN)/python -W error demo/photos.py $(PHOTOS)
 
-test: setup ## Run the tests.
+$(WEB): web/package-lock.json | setup
+	$(NPM) ci --no-audit --no-fund
+
+test: setup $(WEB) ## Run the tests; those of the page need Chromium.
+	$(NPM) run --silent test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image
 
 test-sam3d: setup-sam3d ## Run the tests of the engine sam3d: the genuine network with small random weights, on the CPU.
@@ -78,7 +87,8 @@ test-image-sam3d: setup setup-sam3d ## Build the image gen3d:sam3d, 5 GB, and ru
 	SAM3D_SOURCE="$$(cat .venv-sam3d/lib/python3*/site-packages/sam3d_objects.pth)" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		container/engine.sh $(BIN)/python -m pytest tests/image/test_sam3d.py
 
-lint: setup ## Check style and types.
+lint: setup $(WEB) ## Check style and types.
+	$(NPM) run --silent check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -92,7 +102,8 @@ $(SCAN)/ready: requirements/scan.txt
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scan.txt
 	touch $@
 
-format: setup ## Lay the code out as the style checks want it.
+format: setup $(WEB) ## Lay the code out as the style checks want it.
+	$(NPM) run --silent format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -102,6 +113,10 @@ schema: setup ## Write serve/contract.schema.json anew from serve/contract.py.
 benchmarks: setup ## Measure, for the tables in the README.
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.serving
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.page
+
+screens: setup $(WEB) $(PHOTOS)/coffee.jpg ## Photograph the page's main states with Chromium, into out/screens.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.web.screens out/screens
 
 benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks/gpu.py is for a machine with a GPU.
 	OMP_NUM_THREADS=1 $(SAM3D_BIN)/python -m benchmarks.multi_box
@@ -121,4 +136,4 @@ lock: setup ## Choose the newest versions anew and write the requirements.
 		$(COMPILE) --no-deps $$name/sam3d-upstream.in --output-file $$name/sam3d-upstream.txt || exit 1; done
 
 clean: ## Remove what was installed and made here.
-	rm -rf .venv .venv-sam3d out tests/js/node_modules build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-sam3d out tests/js/node_modules web/node_modules web/dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,7 +13,7 @@ from serve.errors import Gen3DError
 
 EXAMPLE_NOTE: Final = "A box is X0,Y0,X1,Y1 in pixels of the upright photo, x to the right, y down."
 _MADE = re.compile(
-    r"manifest\.json|scene\.glb|(masks|preview)\.png|object-\d+\.(glb|obj\.zip|stl|ply|usdz|splats\.ply|mask\.png)"
+    r"manifest\.json|scene\.glb|(masks|preview)\.png|thumbnail\.jpg|object-\d+\.(glb|obj\.zip|stl|ply|usdz|splats\.ply|mask\.png)"
 )
 
 

@@ -106,6 +106,7 @@ def _run(arguments: argparse.Namespace, folder: Path, port: int) -> None:
     from infra.local.async_endpoint.endpoint import Scaling
     from infra.local.running import note_running
     from infra.local.stage import Ports, running_stage
+    from infra.page import build_page
     from serve.logs import configure_logging
 
     if not 1 <= port <= 65533:
@@ -124,7 +125,8 @@ def _run(arguments: argparse.Namespace, folder: Path, port: int) -> None:
             scaling=scaling,
             tell=_tell,
         ) as stage:
-            # Here the page, once there is one, is built and put below PUBLIC/ of the bucket.
+            _tell("building the page")
+            stage.publish_page(build_page())
             user = stage.add_user(_DEMO_USER)
             with note_running(stage, user):
                 _tell(_describe(stage, user))
@@ -140,12 +142,9 @@ def _describe(stage: "Stage", user: "User") -> str:
     from infra.local.example import example, two_users
     from infra.local.installation import not_played
 
-    page = (
-        f"page and API   {stage.page}/" if stage.has_page() else f"API            {stage.page}/api/ (no page is there)"
-    )
     missing = "\n".join(f"  - {one}" for one in not_played())
     return f"""
-{page}
+page and API   {stage.page}/
 sign in as     {user.email} with {user.password}
 mails          {stage.cloud.address}/_ministack/ses/messages
 S3, Cognito …  {stage.cloud.address}

@@ -94,8 +94,15 @@ KINDS: dict[str, Kind] = {
     "push_failed": Kind(502, "Docker could not push the image, and has said why."),
     "addresses_unusable": Kind(500, "The file for the images' addresses cannot be read or written."),
     # The cloud on one machine.
-    "local_cloud_failed": Kind(503, "A part of the local cloud ended or did not answer, or its folder is in use; the message says which."),
+    "local_cloud_failed": Kind(
+        503, "A part of the local cloud ended or did not answer, or its folder is in use; the message says which."
+    ),
     "deployment_failed": Kind(500, "CloudFormation could not deploy a stack; the message has its reason."),
+    # The page.
+    "node_missing": Kind(
+        500, "npm is missing, or a Node that is new enough to build the page; the message says what to do."
+    ),
+    "page_not_built": Kind(500, "The page could not be built or put into the bucket; the message says why."),
     # A stage, as its operator sees it.
     "stage_not_running": Kind(503, "`gen3d up`, which runs the stage local, does not run in this checkout."),
     "stage_not_deployed": Kind(404, "There is no stage of this name in the account and the region."),

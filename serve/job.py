@@ -40,7 +40,7 @@ from serve.mesh.render import contact_sheet, four_sides
 from serve.progress import ProgressReport
 from serve.reconstruct import Reconstruction
 from serve.resize import resize_mask, size_within
-from serve.segment.draw import LONGEST, Drawn, mask_png, overlay, png
+from serve.segment.draw import LONGEST, Drawn, mask_png, overlay, png, thumbnail
 from serve.storage import Folder
 
 GENERATOR = f"Gen3D {__version__}"
@@ -205,8 +205,10 @@ def _keep_job(
 ) -> Manifest:
     """Stores the scene and the pictures of the whole job, then the manifest."""
     began = time.perf_counter()
+    masks = overlay(photo.pixels, results.drawn)
     artefacts = [
-        _store(output, "masks.png", png(overlay(photo.pixels, results.drawn)), "image/png"),
+        _store(output, "masks.png", png(masks), "image/png"),
+        _store(output, "thumbnail.jpg", thumbnail(masks), "image/jpeg"),
         _store(output, "preview.png", png(contact_sheet(results.rows)), "image/png"),
     ]
     if options.scene and results.placed:

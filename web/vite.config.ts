@@ -6,7 +6,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",
-    // The viewer is large and comes late; `tests/budget.test.ts` holds the first load to its budget.
+    // The viewer is large and comes late; tests/web/test_first_load.py holds the first load to its budget.
     chunkSizeWarningLimit: 900,
   },
   test: {

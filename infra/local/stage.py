@@ -20,8 +20,9 @@ from infra.local.async_endpoint.server import serving
 from infra.local.async_endpoint.service import AsyncInference
 from infra.local.cloud import ACCOUNT, Cloud, Keys, running_cloud
 from infra.local.front import create_front, serving_front
-from infra.local.installation import container_keys, install, page_keys
-from infra.local.processes import answers, check_free, free_ports, undisturbed
+from infra.local.installation import STAGE, container_keys, install, page_keys
+from infra.local.processes import check_free, free_ports, undisturbed
+from infra.page import PageConfig, publish_page
 from serve.errors import Gen3DError
 
 _CHECKOUT: Final = Path(__file__).parents[2]
@@ -96,9 +97,10 @@ class Stage:
         cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=user.password, Permanent=True)
         return user
 
-    def has_page(self) -> bool:
-        """Whether there is a page to be opened."""
-        return answers(f"{self.page}/")
+    def publish_page(self, dist: Path) -> None:
+        """Puts the page, as `build_page` has made it, to where the front reads it."""
+        config = PageConfig(STAGE, self.cloud.address, self.outputs["UserPoolClientId"])
+        publish_page(self.cloud.client("s3"), self.outputs["BucketName"], dist, config)
 
     def token(self, user: User) -> str:
         """The ID token that the API wants of this user."""

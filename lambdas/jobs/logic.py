@@ -134,17 +134,12 @@ class Jobs:
             raise _no_such_job()
         outcome = folder.outcome() if OUTCOME in found else None
         progress = folder.progress() if PROGRESS in found and outcome is None else None
+        return version(detail(job.id, found, json.loads(asked[0]), outcome, progress, self._link(job)))
+
+    def _link(self, job: Job) -> Callable[[str], str]:
+        """Makes the address of something in the job's folder."""
         seconds = self.settings.link_seconds
-        return version(
-            detail(
-                job.id,
-                found,
-                json.loads(asked[0]),
-                outcome,
-                progress,
-                lambda name: self.store.presigned_get(job.key(name), seconds),
-            )
-        )
+        return lambda name: self.store.presigned_get(job.key(name), seconds)
 
     def page(self, user: User, cursor: str | None, limit: int) -> dict[str, Any]:
         """A page of jobs, the newest first, and the cursor of the next page where there may be one.
@@ -170,7 +165,7 @@ class Jobs:
         folder = JobFolder(self.store, job)
         outcome = folder.outcome() if OUTCOME in names else None
         progress = folder.progress() if PROGRESS in names and outcome is None else None
-        return summary(job.id, names, outcome, progress)
+        return summary(job.id, names, outcome, progress, self._link(job))
 
     def _groups(self, user: User, after: str | None) -> tuple[list[tuple[str, set[str]]], bool]:
         """The names in the folders of the jobs after this one, and whether more jobs follow."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lambdas.shared.documents import SCHEMA_VERSION, File, Outcome, Problem, Progress, moment
-from lambdas.shared.job_folder import IMAGE, OUTPUT, created_at, label_in, status_of
+from lambdas.shared.job_folder import IMAGE, OUTPUT, THUMBNAIL, created_at, label_in, status_of
 
 
 def version(body: dict[str, Any]) -> dict[str, Any]:
@@ -12,9 +12,16 @@ def version(body: dict[str, Any]) -> dict[str, Any]:
     return {"schema_version": SCHEMA_VERSION, **body}
 
 
-def summary(job_id: str, names: Collection[str], outcome: Outcome | None, progress: Progress | None) -> dict[str, Any]:
-    """A job in a list."""
+def summary(
+    job_id: str,
+    names: Collection[str],
+    outcome: Outcome | None,
+    progress: Progress | None,
+    link: Callable[[str], str],
+) -> dict[str, Any]:
+    """A job in a list; what it takes to make a link is no call."""
     status = status_of(names, outcome)
+    is_pictured = outcome is not None and any(file.name == THUMBNAIL for file in outcome.files)
     return {
         "id": job_id,
         "label": label_in(names),
@@ -22,8 +29,10 @@ def summary(job_id: str, names: Collection[str], outcome: Outcome | None, progre
         "created_at": moment(created_at(job_id)),
         "ended_at": moment(outcome.ended_at) if outcome else None,
         "stage": progress.stage if progress and status == "running" else None,
+        "object": progress.object if progress and status == "running" else None,
         "percent": _percent(progress, outcome) if status == "running" or outcome else 0,
         "error": _problem(outcome.error) if outcome else None,
+        "thumbnail_url": link(OUTPUT + THUMBNAIL) if is_pictured else None,
     }
 
 
@@ -87,7 +96,7 @@ def detail(
         ]
         job_files = []
     return {
-        **summary(job_id, found, outcome, progress),
+        **summary(job_id, found, outcome, progress, link),
         "boxes": boxes,
         "options": request["options"],
         "image_url": link(IMAGE) if IMAGE in found else None,

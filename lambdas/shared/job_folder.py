@@ -37,6 +37,7 @@ MAIL_TO_USER, MAIL_TO_ADMIN = "mail-user.json", "mail-admin.json"
 OUTPUT, LABEL = "output/", "label/"
 ASYNC_OUTPUT, ASYNC_FAILURE, PENDING = "async/output/", "async/failure/", "pending/"
 PREVIEW: Final = "preview.png"
+THUMBNAIL: Final = "thumbnail.jpg"
 # What lifecycle rules go by, as their filters know no wildcards.
 IMAGE_TAGS: Final = {"Gen3D": "input"}
 TOMBSTONE_TAGS: Final = {"Gen3D": "tombstone"}

@@ -21,6 +21,8 @@ _COLOURS = (
     (204, 121, 167),
 )
 LONGEST = 1600  # pixels: to be looked at, not measured
+_THUMBNAIL = 320  # pixels
+_FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 _VEIL = 0.4
 
 
@@ -39,18 +41,25 @@ def mask_png(mask: NDArray[np.bool_], box: PixelBox, photo_size: tuple[int, int]
     picture[box.y_min : box.y_max, box.x_min : box.x_max] = mask * np.uint8(255)
     # Long runs of one value: looking for nothing else is fast, and packs them better too.
     runs = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-    return _encoded(picture, runs)
+    return _encoded(picture, ".png", [*_FAST, *runs])
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
     """A PNG of an sRGB (h, w, 3) picture, packed fast rather than small."""
-    return _encoded(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8), [])
+    return _encoded(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), dtype=np.uint8), ".png", _FAST)
 
 
-def _encoded(picture: NDArray[np.uint8], how: list[int]) -> bytes:
-    done, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1, *how])
+def thumbnail(picture: NDArray[np.uint8]) -> bytes:
+    """A JPEG of an sRGB (h, w, 3) picture, no side over 320 pixels, for lists."""
+    width, height = size_within(picture.shape[1], picture.shape[0], _THUMBNAIL)
+    small = cv2.cvtColor(resize(picture, width, height), cv2.COLOR_RGB2BGR)
+    return _encoded(np.asarray(small, dtype=np.uint8), ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 85])
+
+
+def _encoded(picture: NDArray[np.uint8], kind: str, how: list[int]) -> bytes:
+    done, data = cv2.imencode(kind, picture, how)
     if not done:
-        raise RuntimeError("OpenCV could not encode a PNG")
+        raise RuntimeError(f"OpenCV could not encode a picture as {kind}")
     return data.tobytes()
 
 

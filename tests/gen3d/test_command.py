@@ -37,7 +37,7 @@ def test_the_main_job(photo: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {file.name for file in out.iterdir()} == {
-        "manifest.json", "scene.glb", "masks.png", "preview.png",
+        "manifest.json", "scene.glb", "masks.png", "preview.png", "thumbnail.jpg",
         "object-0.glb", "object-0.obj.zip", "object-0.mask.png",
         "object-1.glb", "object-1.obj.zip", "object-1.mask.png",
     }  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_second_run_leaves_nothing_of_the_first(photo: Path, tmp_path: Path) -
     assert gen3d("reconstruct", tmp_path / "nothing.jpg", "--box", CUP, "-o", tmp_path).returncode == 1
     assert (tmp_path / "object-1.stl").exists(), "a run that cannot begin costs nothing"
     assert gen3d("reconstruct", photo, "--box", "700,0,900,90", "-o", tmp_path).returncode == 1
-    left = {"notes.txt", "manifest.json", "masks.png", "preview.png"}
+    left = {"notes.txt", "manifest.json", "masks.png", "preview.png", "thumbnail.jpg"}
     assert {file.name for file in tmp_path.iterdir()} == left
 
 

@@ -224,6 +224,7 @@ class World:
             for artefact in one.artefacts:
                 self.cloud.s3.put_object(Bucket=self.bucket, Key=output + artefact.name, Body=b"glTF")
         self.cloud.s3.put_object(Bucket=self.bucket, Key=output + "preview.png", Body=picture("PNG"))
+        self.cloud.s3.put_object(Bucket=self.bucket, Key=output + "thumbnail.jpg", Body=picture())
         self.cloud.s3.put_object(Bucket=self.bucket, Key=taken.output_key, Body=manifest_json(manifest))
         self.happened(taken.output_key)
 
@@ -362,7 +363,7 @@ def make_manifest(request: Request, status: str) -> Manifest:
         options=request.options,
         units="1 unit is the photo's longer side",
         objects=objects,
-        artefacts=(artefact("preview.png", "image/png"),),
+        artefacts=(artefact("preview.png", "image/png"), artefact("thumbnail.jpg", "image/jpeg")),
         timings={"decode": 0.1},
         created_at=START,
     )

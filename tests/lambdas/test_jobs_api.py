@@ -237,7 +237,7 @@ def test_a_running_job_shows_what_it_has_made_so_far(world: World) -> None:
     world.begin(percent=55)
     world.cloud.s3.put_object(Bucket=world.bucket, Key=job.key("output/object-0.glb"), Body=b"glTF")
     _, told = world.api(ada, "GET", f"/api/jobs/{job.id}")
-    assert (told["status"], told["stage"], told["percent"]) == ("running", "reconstruct", 55)
+    assert (told["status"], told["stage"], told["object"], told["percent"]) == ("running", "reconstruct", 0, 55)
     assert [[file["name"] for file in each["files"]] for each in told["objects"]] == [["object-0.glb"], []]
     assert {each["status"] for each in told["objects"]} == {"unfinished"}
 
@@ -303,6 +303,17 @@ def test_a_photo_that_vanishes_while_trying_again_leaves_no_job(world: World) ->
     world.messages.clear()
     world.later(hours=8)
     world.settle()
+
+
+def test_a_list_shows_a_picture_of_each_job_that_made_something(world: World) -> None:
+    ada = person()
+    done = ended_job(world, ada)
+    waiting, _ = world.create(ada)
+    _, page = world.api(ada, "GET", "/api/jobs")
+    pictures = {each["id"]: each["thumbnail_url"] for each in page["jobs"]}
+    assert pictures[waiting.id] is None
+    assert httpx.URL(pictures[done.id]).path.endswith(done.key("output/thumbnail.jpg"))
+    assert httpx.get(pictures[done.id]).is_success
 
 
 def test_what_is_no_job_is_not_listed(world: World) -> None:

@@ -58,7 +58,7 @@ def test_the_command_reconstructs(
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert "object 2 of 2: shaping, step 5 of 6" in done.stderr
-    assert {"manifest.json", "scene.glb", "masks.png", "preview.png"} | names(0) | names(1) == {
+    assert {"manifest.json", "scene.glb", "masks.png", "preview.png", "thumbnail.jpg"} | names(0) | names(1) == {
         file.name for file in out.iterdir()
     }
     manifest = Manifest.model_validate_json((out / "manifest.json").read_bytes())

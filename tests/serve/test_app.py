@@ -93,7 +93,7 @@ def test_three_forms_of_a_request_and_three_of_an_answer(ask: Ask, accept: str, 
             assert artefact.base64 is not None
             files[artefact.name] = base64.b64decode(artefact.base64, validate=True)
     assert manifest.job_id == job_id
-    assert set(files) == {"object-0.glb", "object-0.mask.png", "scene.glb", "masks.png", "preview.png"}
+    assert set(files) == {"object-0.glb", "object-0.mask.png", "scene.glb", "masks.png", "preview.png", "thumbnail.jpg"}
     assert {artefact.name for artefact in artefacts_of(manifest)} == set(files)
     for artefact in artefacts_of(manifest):
         assert artefact.uri is None
@@ -168,7 +168,7 @@ def test_when_every_object_failed(accept: str, server: "Server", photo: bytes) -
     assert (answer.status_code, answer.headers["X-Gen3D-Status"]) == (200, "failed")
     if accept == ZIP:
         with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-            assert set(archive.namelist()) == {"manifest.json", "masks.png", "preview.png"}
+            assert set(archive.namelist()) == {"manifest.json", "masks.png", "preview.png", "thumbnail.jpg"}
     else:
         assert Manifest.model_validate_json(answer.content).status == "failed"
 
@@ -184,6 +184,7 @@ def test_labels_are_for_people_and_name_no_file(server: "Server", photo: bytes) 
         "scene.glb",
         "masks.png",
         "preview.png",
+        "thumbnail.jpg",
     }
     (scene,) = [artefact for artefact in manifest.artefacts if artefact.name == "scene.glb"]
     assert {*labels[:-1], "object-5"} <= node_names(base64.b64decode(scene.base64 or ""))

@@ -152,7 +152,12 @@ def test_when_every_object_failed_there_is_still_a_manifest_and_pictures(tmp_pat
     manifest, _ = do(tmp_path, SKY)
     assert manifest.status == "failed"
     assert manifest.camera is None
-    assert {file.name for file in (tmp_path / "output").iterdir()} == {"manifest.json", "masks.png", "preview.png"}
+    assert {file.name for file in (tmp_path / "output").iterdir()} == {
+        "manifest.json",
+        "masks.png",
+        "preview.png",
+        "thumbnail.jpg",
+    }
 
 
 def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -194,7 +199,7 @@ def test_where_splats_alone_are_asked_for_no_mesh_is_made(tmp_path: Path, balls:
     assert made.pose is not None
     assert manifest.camera is not None
     assert {file.name for file in (tmp_path / "output").iterdir()} == {
-        "manifest.json", "masks.png", "preview.png", "object-0.mask.png", "object-0.splats.ply",
+        "manifest.json", "masks.png", "preview.png", "thumbnail.jpg", "object-0.mask.png", "object-0.splats.ply",
     }  # fmt: skip
 
 

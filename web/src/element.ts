@@ -5,7 +5,7 @@ export type Child = Node | string | null | undefined | false;
 type Listeners = { [K in keyof HTMLElementEventMap as `on${K}`]?: (event: HTMLElementEventMap[K]) => void };
 
 type Properties<E extends Element> = Partial<
-  Omit<E, keyof Listeners | "style" | "children" | "dataset" | "className">
+  Omit<E, keyof Listeners | "style" | "children" | "dataset" | "className" | "attributes">
 > &
   Listeners & {
     class?: string;

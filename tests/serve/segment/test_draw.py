@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from serve.segment import PixelBox
-from serve.segment.draw import Drawn, mask_png, overlay, png
+from serve.segment.draw import Drawn, mask_png, overlay, png, thumbnail
 
 
 def test_a_mask_is_an_8_bit_grey_picture_of_the_photos_size() -> None:
@@ -36,3 +36,10 @@ def test_the_overlay_shows_masks_and_boxes_and_leaves_the_photo_alone() -> None:
 
 def test_a_large_photo_is_drawn_small() -> None:
     assert max(overlay(np.zeros((100, 4000, 3), dtype=np.uint8), []).shape) == 1600
+
+
+def test_a_thumbnail_is_a_small_jpeg_of_the_same_shape() -> None:
+    picture = np.full((600, 1200, 3), (200, 40, 90), dtype=np.uint8)
+    with Image.open(io.BytesIO(thumbnail(picture))) as read:
+        assert (read.format, read.size) == ("JPEG", (320, 160))
+        assert np.allclose(np.asarray(read), (200, 40, 90), atol=3)

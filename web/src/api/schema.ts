@@ -170,6 +170,8 @@ export interface components {
             /** @description The photo; null where it is not there, or no longer kept. */
             readonly image_url: string | null;
             readonly label: string | null;
+            /** @description The place of the box of the object in work; null where it is the job as a whole, or nothing runs. */
+            readonly object: number | null;
             readonly objects: readonly components["schemas"]["Object"][];
             readonly options: components["schemas"]["Options"];
             readonly percent: number;
@@ -182,6 +184,8 @@ export interface components {
              */
             readonly stage: "decode" | "segment" | "reconstruct" | "finish" | "store" | "done" | "failed" | null;
             readonly status: components["schemas"]["Status"];
+            /** @description A small JPEG of the photo with the masks on it. Works for minutes; null where there is none. */
+            readonly thumbnail_url: string | null;
         };
         readonly JobId: string;
         /** @description Your name for a job; no control characters. */
@@ -292,6 +296,8 @@ export interface components {
             readonly error: components["schemas"]["Problem"] | null;
             readonly id: components["schemas"]["JobId"];
             readonly label: string | null;
+            /** @description The place of the box of the object in work; null where it is the job as a whole, or nothing runs. */
+            readonly object: number | null;
             readonly percent: number;
             /**
              * @description What a running job is at.
@@ -299,6 +305,8 @@ export interface components {
              */
             readonly stage: "decode" | "segment" | "reconstruct" | "finish" | "store" | "done" | "failed" | null;
             readonly status: components["schemas"]["Status"];
+            /** @description A small JPEG of the photo with the masks on it. Works for minutes; null where there is none. */
+            readonly thumbnail_url: string | null;
         };
         readonly Time: string;
         /** @constant */

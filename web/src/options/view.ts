@@ -1,0 +1,121 @@
+/** Quality and formats, and the rest folded away. Knows neither the photo nor the boxes. */
+
+import "./options.css";
+import { element } from "../element";
+import type { Store } from "../store";
+import type { Options, View } from "../types";
+import { FORMATS, NUMBERS, QUALITIES, readNumber, withFormat, withNumber, type NumberRule } from "./options";
+
+export { defaultOptions } from "./options";
+
+let count = 0;
+
+export function optionsView(options: Store<Options>): View {
+  count += 1;
+  const prefix = `options-${count}`;
+  const shows: ((now: Options) => void)[] = [];
+
+  function quality(): HTMLElement {
+    const cards = QUALITIES.map(({ quality, name, about }) => {
+      const input = element("input", {
+        type: "radio",
+        name: `${prefix}-quality`,
+        value: quality,
+        onchange: () => options.set({ ...options.get(), quality }),
+      });
+      shows.push((now) => (input.checked = now.quality === quality));
+      return card(input, name, about);
+    });
+    return group("Quality", "options-cards", cards);
+  }
+
+  function formats(): HTMLElement {
+    const cards = FORMATS.map(({ format, name, about }) => {
+      const input = element("input", {
+        type: "checkbox",
+        disabled: format === "glb",
+        onchange: () => options.set(withFormat(options.get(), format, input.checked)),
+      });
+      shows.push((now) => (input.checked = format === "glb" || now.formats.includes(format)));
+      return card(input, name, about);
+    });
+    return group("Files", "options-rows", cards);
+  }
+
+  function numberField(rule: NumberRule): HTMLElement {
+    const id = `${prefix}-${rule.name}`;
+    const wrong = element("p", { id: `${id}-wrong`, class: "problem", hidden: true });
+    const input = element("input", {
+      id,
+      type: "text",
+      inputMode: "numeric",
+      autocomplete: "off",
+      placeholder: rule.name === "seed" ? "" : "As the quality has it",
+      onchange: () => {
+        const value = readNumber(input.value, rule);
+        const isWrong = typeof value === "string";
+        wrong.textContent = isWrong ? value : "";
+        wrong.hidden = !isWrong;
+        input.setAttribute("aria-invalid", String(isWrong));
+        if (!isWrong) options.set(withNumber(options.get(), rule, value));
+      },
+      attributes: { "aria-describedby": `${id}-about ${id}-wrong` },
+    });
+    shows.push((now) => {
+      if (input.getAttribute("aria-invalid") !== "true") input.value = String(now[rule.name] ?? "");
+    });
+    return element(
+      "div",
+      { class: "field" },
+      element("label", { htmlFor: id }, rule.text),
+      input,
+      element("p", { id: `${id}-about`, class: "hint" }, rule.about),
+      wrong,
+    );
+  }
+
+  function scene(): HTMLElement {
+    const input = element("input", {
+      type: "checkbox",
+      onchange: () => options.set({ ...options.get(), scene: input.checked }),
+    });
+    shows.push((now) => (input.checked = now.scene));
+    return card(input, "Whole scene", "One more file, with every object in its place.");
+  }
+
+  const root = element(
+    "div",
+    { class: "options" },
+    quality(),
+    formats(),
+    element(
+      "details",
+      { class: "options-more" },
+      element("summary", {}, "More options"),
+      element("div", { class: "options-fields" }, scene(), ...NUMBERS.map(numberField)),
+    ),
+  );
+  const end = options.subscribe((now) => {
+    for (const show of shows) show(now);
+  });
+  return { root, destroy: end };
+}
+
+function group(name: string, look: string, content: readonly HTMLElement[]): HTMLElement {
+  return element(
+    "fieldset",
+    { class: "options-group" },
+    element("legend", { class: "options-legend" }, name),
+    element("div", { class: look }, ...content),
+  );
+}
+
+/** A choice with a line about it; all of it can be clicked. */
+function card(input: HTMLInputElement, name: string, about: string): HTMLElement {
+  return element(
+    "label",
+    { class: "options-card" },
+    input,
+    element("span", {}, element("span", { class: "options-name" }, name), element("span", { class: "hint" }, about)),
+  );
+}

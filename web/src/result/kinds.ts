@@ -1,0 +1,68 @@
+/** What each file is and is good for, in words. Knows no job. */
+
+export interface Kind {
+  readonly title: string;
+  readonly use: string;
+}
+
+// By how a name ends: the first that fits counts. It is also the order in which files are listed.
+const KINDS: readonly (readonly [end: string, kind: Kind])[] = [
+  ["scene.glb", { title: "Scene, GLB", use: "All objects in their places. For Blender, Unity, Unreal and the web." }],
+  [".glb", { title: "GLB", use: "Mesh and colours in one file. For Blender, Unity, Unreal and the web." }],
+  [".usdz", { title: "USDZ", use: "For iPhone and iPad: opens in augmented reality." }],
+  [".obj.zip", { title: "OBJ, zipped", use: "Mesh, material and texture as files of their own, for older programs." }],
+  [".stl", { title: "STL", use: "The shape alone, for 3D printing." }],
+  [".splats.ply", { title: "Splats, PLY", use: "3D Gaussians, for splat viewers and editors." }],
+  [".ply", { title: "PLY", use: "Mesh with colours at its vertices, for MeshLab and scripts." }],
+  [".mask.png", { title: "Mask, PNG", use: "Which pixels of the photo are the object." }],
+  ["masks.png", { title: "Masks, PNG", use: "The photo with every outline drawn on it." }],
+  ["thumbnail.jpg", { title: "Masks, small JPEG", use: "The same picture for lists." }],
+  ["preview.png", { title: "Picture, PNG", use: "Every mesh from four sides." }],
+  ["manifest.json", { title: "Manifest, JSON", use: "All about this job in numbers, for programs." }],
+];
+
+/** What the file of this name is; null for one that the page does not know. */
+export function kindOf(name: string): Kind | null {
+  return KINDS.find(([end]) => name.endsWith(end))?.[1] ?? null;
+}
+
+/** Files in the order in which they are listed: what most people want first, and what nobody knows last. */
+export function inOrder<T extends { readonly name: string }>(files: readonly T[]): readonly T[] {
+  const place = (file: T): number => {
+    const found = KINDS.findIndex(([end]) => file.name.endsWith(end));
+    return found < 0 ? KINDS.length : found;
+  };
+  return files.toSorted((one, other) => place(one) - place(other));
+}
+
+/** A size as people read it: "455 kB". 1 kB is 1000 bytes. */
+export function sizeText(bytes: number): string {
+  if (bytes < 1000) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  for (const [unit, name] of UNITS) {
+    const value = bytes / unit;
+    if (value < 999.5 || name === "GB") return `${value < 9.95 ? value.toFixed(1) : value.toFixed(0)} ${name}`;
+  }
+  return "";
+}
+
+const UNITS = [
+  [1e3, "kB"],
+  [1e6, "MB"],
+  [1e9, "GB"],
+] as const;
+
+const NUMBER = new Intl.NumberFormat("en");
+
+/** "1 face", "20,224 faces". */
+export function countText(count: number, one: string, many: string): string {
+  return `${NUMBER.format(count)} ${count === 1 ? one : many}`;
+}
+
+/** What a file is saved as: the object's own name, where it has one, in place of "object-0". */
+export function saveName(name: string, label: string | null): string {
+  const own = (label ?? "")
+    .normalize("NFC")
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-+|-+$/g, "");
+  return own === "" ? name : name.replace(/^object-\d+(?=\.)/, own.slice(0, 60));
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { countText, inOrder, kindOf, saveName, sizeText } from "../../src/result/kinds";
+
+describe("sizes", () => {
+  it.each([
+    [0, "0 bytes"],
+    [1, "1 byte"],
+    [999, "999 bytes"],
+    [1000, "1.0 kB"],
+    [9949, "9.9 kB"],
+    [9960, "10 kB"],
+    [455_172, "455 kB"],
+    [999_499, "999 kB"],
+    [999_600, "1.0 MB"],
+    [1_343_616, "1.3 MB"],
+    [12_000_000, "12 MB"],
+    [2_500_000_000, "2.5 GB"],
+  ])("%d reads as %s", (bytes, text) => {
+    expect(sizeText(bytes)).toBe(text);
+  });
+});
+
+it("counts in words", () => {
+  expect(countText(1, "face", "faces")).toBe("1 face");
+  expect(countText(50_000, "face", "faces")).toBe("50,000 faces");
+});
+
+describe("kinds of files", () => {
+  it("tells the two files apart that end in .ply, and the scene from an object", () => {
+    expect(kindOf("object-0.splats.ply")?.title).toBe("Splats, PLY");
+    expect(kindOf("object-0.ply")?.title).toBe("PLY");
+    expect(kindOf("scene.glb")?.title).toBe("Scene, GLB");
+    expect(kindOf("object-12.glb")?.title).toBe("GLB");
+  });
+
+  it("knows a kind for each file that the container makes", () => {
+    const ends = ["glb", "obj.zip", "stl", "ply", "usdz", "splats.ply", "mask.png"].map((end) => `object-0.${end}`);
+    for (const name of [...ends, "scene.glb", "masks.png", "preview.png", "manifest.json"]) {
+      expect(kindOf(name), name).not.toBeNull();
+    }
+  });
+
+  it("lists the GLB first, the mask after the meshes, and last what it does not know", () => {
+    const names = ["object-0.new", "object-0.mask.png", "object-0.stl", "object-0.glb"].map((name) => ({ name }));
+    expect(inOrder(names).map(({ name }) => name)).toEqual([
+      "object-0.glb",
+      "object-0.stl",
+      "object-0.mask.png",
+      "object-0.new",
+    ]);
+  });
+});
+
+describe("names of saved files", () => {
+  it.each([
+    ["object-0.glb", null, "object-0.glb"],
+    ["object-0.glb", "", "object-0.glb"],
+    ["object-3.splats.ply", "cup and saucer", "cup-and-saucer.splats.ply"],
+    ["object-0.stl", "../../etc/passwd", "etc-passwd.stl"],
+    ["object-0.stl", "Tässchen ☕", "Tässchen.stl"],
+    ["object-0.stl", "☕", "object-0.stl"],
+    ["scene.glb", "cup", "scene.glb"],
+  ])("%s of %s is %s", (name, label, saved) => {
+    expect(saveName(name, label)).toBe(saved);
+  });
+});
