@@ -143,13 +143,8 @@ def _describe(stage: "Stage", user: "User") -> str:
     from infra.local.installation import not_played
 
     missing = "\n".join(f"  - {one}" for one in not_played())
+    # What most people look for comes last, where the terminal shows it.
     return f"""
-page and API   {stage.page}/
-sign in as     {user.email} with {user.password}
-mails          {stage.cloud.address}/_ministack/ses/messages
-S3, Cognito …  {stage.cloud.address}
-logs           {stage.folder}
-
 What this cloud does not play:
 {missing}
 
@@ -160,6 +155,13 @@ The same for two users, who find their files in ./ada and ./bob:
 
 {two_users(stage)}
 In another terminal: gen3d submit | logs | mail --stage local
+
+page and API   {stage.page}/
+sign in as     {user.email} with {user.password}
+mails          {stage.cloud.address}/_ministack/ses/messages
+S3, Cognito …  {stage.cloud.address}
+logs           {stage.folder}
+
 Ctrl-C ends it all."""
 
 

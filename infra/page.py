@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ _TYPES: Final = {
 }
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
+# A tab that is open longer than this, and then wants the viewer, has to be loaded anew.
+LONGEST_OPEN: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class PageConfig:
         stage: The installation's name.
         cognito: Cognito's address.
         client_id: As what the page signs users in.
+        engine: What makes the objects: `preview` or `sam3d`.
     """
 
     stage: str
     cognito: str
     client_id: str
+    engine: str
 
 
 def build_page(web: Path = WEB) -> Path:
@@ -86,10 +91,11 @@ def build_page(web: Path = WEB) -> Path:
 
 
 def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) -> None:
-    """Puts the page into the bucket's `PUBLIC/`, and takes out what was there before and is no part of it any more.
+    """Puts the page into the bucket's `PUBLIC/`, and takes out what was last put there over a week ago.
 
     Files below `assets/` have a hash of their content in their names and are kept by browsers for a year; they ask
-    anew for all others each time. At no moment does a file name another that is not there.
+    anew for all others each time. At no moment does a file name another that is not there: whoever has opened the page
+    before goes on with the files that it had.
 
     Args:
         s3: Who may list `PUBLIC/`, and write and delete in it.
@@ -106,6 +112,7 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
         "stage": config.stage,
         "cognito": config.cognito,
         "client_id": config.client_id,
+        "engine": config.engine,
     }
     files[f"{_FOLDER}config.json"] = json.dumps(said).encode()
     types = {key: _media_type(key) for key in files}
@@ -114,7 +121,8 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
         kept = _FOR_A_YEAR if key.startswith(f"{_FOLDER}assets/") else _ASK_AGAIN
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=types[key], CacheControl=kept)
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_FOLDER):
-        old = [found["Key"] for found in page.get("Contents", ()) if found["Key"] not in files]
+        found = [each for each in page.get("Contents", ()) if each["Key"] not in files]
+        old = [each["Key"] for each in found if datetime.now(UTC) - each["LastModified"] > LONGEST_OPEN]
         if old:
             s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in old], "Quiet": True})
 

@@ -63,6 +63,7 @@ class Stage:
         outputs: Those of the three stacks that were deployed to it, by name.
         container: The keys of whoever has the rights of the endpoint's role, and no others.
         folder: Logs, and what is kept.
+        engine: What makes the objects.
         server: `gen3d serve`, which the endpoint's instance runs.
     """
 
@@ -72,6 +73,7 @@ class Stage:
     outputs: dict[str, str]
     container: Keys
     folder: Path
+    engine: str
     server: ProcessContainer
 
     def check(self) -> None:
@@ -99,7 +101,7 @@ class Stage:
 
     def publish_page(self, dist: Path) -> None:
         """Puts the page, as `build_page` has made it, to where the front reads it."""
-        config = PageConfig(STAGE, self.cloud.address, self.outputs["UserPoolClientId"])
+        config = PageConfig(STAGE, self.cloud.address, self.outputs["UserPoolClientId"], self.engine)
         publish_page(self.cloud.client("s3"), self.outputs["BucketName"], dist, config)
 
     def token(self, user: User) -> str:
@@ -152,7 +154,7 @@ def running_stage(
             service = AsyncInference(folder / "queue", clients, lambda _: container, account=ACCOUNT, scaling=scaling)
             front = create_front(cloud, outputs, page_keys(cloud, outputs["BucketName"]))
             with serving(service, ports.endpoint) as endpoint, serving_front(front, ports.page) as page:
-                yield Stage(page, endpoint, cloud, outputs, keys, folder, container)
+                yield Stage(page, endpoint, cloud, outputs, keys, folder, engine, container)
 
 
 @contextmanager

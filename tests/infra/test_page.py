@@ -6,16 +6,18 @@ import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import infra.page
 from infra.page import PageConfig, build_page, publish_page
 from serve.errors import Gen3DError
 from tests.conftest import LocalS3
 
-CONFIG = PageConfig("test", "https://cognito.example", "a-client")
+CONFIG = PageConfig("test", "https://cognito.example", "a-client", "preview")
 BUILD = """
 import { mkdirSync, readFileSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
 import { word } from "word";
@@ -168,6 +170,7 @@ def test_the_pages_files_lie_below_public(s3: LocalS3, bucket: str, dist: Path) 
         "stage": "test",
         "cognito": "https://cognito.example",
         "client_id": "a-client",
+        "engine": "preview",
     }
 
 
@@ -190,10 +193,20 @@ def test_browsers_are_told_what_a_file_is_and_how_long_they_may_keep_it(
     assert found["CacheControl"] == ("public, max-age=31536000, immutable" if is_kept else "no-cache")
 
 
-def test_a_new_page_replaces_the_old_one_and_touches_nothing_else(s3: LocalS3, bucket: str, dist: Path) -> None:
+def test_a_tab_that_is_open_finds_the_files_of_its_page(s3: LocalS3, bucket: str, dist: Path) -> None:
+    publish_page(s3.client, bucket, dist, CONFIG)
+    (dist / "assets" / "index-1a2b.js").rename(dist / "assets" / "index-5e6f.js")
+    publish_page(s3.client, bucket, dist, CONFIG)
+    assert {"PUBLIC/assets/index-1a2b.js", "PUBLIC/assets/index-5e6f.js"} <= set(keys(s3, bucket))
+
+
+def test_files_of_an_old_page_go_and_nothing_else_is_touched(
+    s3: LocalS3, bucket: str, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     s3.client.put_object(Bucket=bucket, Key="users/a/image", Body=b"")
     publish_page(s3.client, bucket, dist, CONFIG)
     (dist / "assets" / "index-1a2b.js").rename(dist / "assets" / "index-5e6f.js")
+    monkeypatch.setattr(infra.page, "LONGEST_OPEN", timedelta(days=-1))
     publish_page(s3.client, bucket, dist, CONFIG)
     assert "PUBLIC/assets/index-1a2b.js" not in keys(s3, bucket)
     assert {"PUBLIC/assets/index-5e6f.js", "users/a/image"} <= set(keys(s3, bucket))

@@ -12,6 +12,8 @@ export interface Config {
   readonly cognito: string;
   /** As what the page signs users in. */
   readonly clientId: string;
+  /** What makes the objects; `preview` makes solids of outlines, and no splats. */
+  readonly engine: string;
 }
 
 const schema = v.object({
@@ -19,6 +21,7 @@ const schema = v.object({
   stage: v.string(),
   cognito: v.pipe(v.string(), v.url()),
   client_id: v.pipe(v.string(), v.nonEmpty()),
+  engine: v.string(),
 });
 
 /** Reads `/config.json`; rejects with a Problem. */
@@ -33,5 +36,10 @@ export async function loadConfig(given: { readonly origin?: string; readonly pau
     given.pause,
   );
   const found = checked(schema, answer);
-  return { stage: found.stage, cognito: found.cognito.replace(/\/$/, ""), clientId: found.client_id };
+  return {
+    stage: found.stage,
+    cognito: found.cognito.replace(/\/$/, ""),
+    clientId: found.client_id,
+    engine: found.engine,
+  };
 }

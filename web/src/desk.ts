@@ -39,8 +39,15 @@ export interface Desk {
  * Shows the pages, as the route says, once the owner's draft is there.
  *
  * @param owner Whose drafts are kept apart from anybody else's.
+ * @param makesSplats Whether the engine does.
  */
-export function openDesk(shell: Shell, session: Session, route: Store<Route>, owner: string): Desk {
+export function openDesk(
+  shell: Shell,
+  session: Session,
+  route: Store<Route>,
+  owner: string,
+  makesSplats: boolean,
+): Desk {
   const api = createJobsApi((refused) => session.token(refused));
   const limits = createStore<Schemas["Limits"] | null>(null);
   const drafting = createDrafting(
@@ -80,7 +87,7 @@ export function openDesk(shell: Shell, session: Session, route: Store<Route>, ow
   function pageOf(at: Route): View {
     if (at.page === "new") {
       void askLimits();
-      return newView({ drafting, submission, limits });
+      return newView({ drafting, submission, limits, makesSplats });
     }
     if (at.page === "history") return historyView(api);
     if (at.page === "unknown") return nothingHere();

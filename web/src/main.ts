@@ -41,13 +41,14 @@ function begin(): void {
   }
   async function load(): Promise<void> {
     try {
-      session = createSession(await loadConfig());
-      follow(session);
+      const config = await loadConfig();
+      session = createSession(config);
+      follow(session, config.engine !== "preview");
     } catch (thrown) {
       shell.show(cannotBegin(problemOf(thrown), () => void load()));
     }
   }
-  function follow(begun: Session): void {
+  function follow(begun: Session, makesSplats: boolean): void {
     let shown: string | null = null;
     begun.state.subscribe((state) => {
       const owner = ownerOf(state);
@@ -58,7 +59,7 @@ function begin(): void {
       desk?.close(state.kind === "out" && state.why === "signed-out");
       desk = null;
       shell.setUser(state.kind === "in" ? state.email : null);
-      if (state.kind === "in") desk = openDesk(shell, begun, route, state.email);
+      if (state.kind === "in") desk = openDesk(shell, begun, route, state.email, makesSplats);
       else showSignIn(shell, begun, isFirst);
     });
   }

@@ -19,6 +19,7 @@ const CONFIG = {
   stage: "prod",
   cognito: "https://cognito-idp.eu-central-1.amazonaws.com/",
   client_id: "c",
+  engine: "sam3d",
 };
 
 test("the page learns where it is", async () => {
@@ -26,6 +27,7 @@ test("the page learns where it is", async () => {
     stage: "prod",
     cognito: "https://cognito-idp.eu-central-1.amazonaws.com",
     clientId: "c",
+    engine: "sam3d",
   });
   expect(server?.asked[0]?.path).toBe("/config.json");
 });

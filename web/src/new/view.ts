@@ -25,6 +25,7 @@ interface Given {
   readonly submission: Submission;
   /** Null until they have come. */
   readonly limits: Store<Schemas["Limits"] | null>;
+  readonly makesSplats: boolean;
 }
 
 /** The page; it shows a photo to be chosen, or the one in work. */
@@ -83,7 +84,7 @@ function editing(given: Given, canvas: Canvas): View {
   const views = {
     editor: boxEditor(canvas),
     list: boxList(canvas),
-    options: optionsView(drafting.options),
+    options: optionsView(drafting.options, given.makesSplats),
     go: goView({ ...given, canvas }),
   };
   const heading = element("h2", { class: "new-count" });

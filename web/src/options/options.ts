@@ -26,8 +26,8 @@ export const FORMATS: readonly { readonly format: Format; readonly name: string;
   { format: "usdz", name: "USDZ", about: "In your room, with an iPhone." },
   { format: "obj", name: "OBJ", about: "Older 3D programs." },
   { format: "stl", name: "STL", about: "3D printing: the shape alone." },
-  { format: "ply", name: "PLY", about: "Corners with colours: MeshLab." },
-  { format: "splats", name: "Splats", about: "Coloured spots. The preview engine refuses a job with them." },
+  { format: "ply", name: "PLY", about: "Vertices with colours: MeshLab." },
+  { format: "splats", name: "Splats", about: "3D Gaussians: splat viewers." },
 ];
 
 /** The numbers that may be left to the quality (null), or in the seed's case are 0. */

@@ -10,7 +10,8 @@ export { defaultOptions } from "./options";
 
 let count = 0;
 
-export function optionsView(options: Store<Options>): View {
+/** @param makesSplats Whether the engine does; else they cannot be asked for. */
+export function optionsView(options: Store<Options>, makesSplats: boolean): View {
   count += 1;
   const prefix = `options-${count}`;
   const shows: ((now: Options) => void)[] = [];
@@ -33,11 +34,15 @@ export function optionsView(options: Store<Options>): View {
     const cards = FORMATS.map(({ format, name, about }) => {
       const input = element("input", {
         type: "checkbox",
-        disabled: format === "glb",
         onchange: () => options.set(withFormat(options.get(), format, input.checked)),
       });
-      shows.push((now) => (input.checked = format === "glb" || now.formats.includes(format)));
-      return card(input, name, about);
+      const isMade = format !== "splats" || makesSplats;
+      shows.push((now) => {
+        input.checked = format === "glb" || now.formats.includes(format);
+        // What an earlier job was asked for can be taken back.
+        input.disabled = format === "glb" || !(isMade || input.checked);
+      });
+      return card(input, name, isMade ? about : "The preview engine makes none.");
     });
     return group("Files", "options-rows", cards);
   }

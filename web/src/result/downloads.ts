@@ -113,7 +113,7 @@ export function downloads(given: { files: Files }): Downloads {
       if (heading !== part.key || !sameFiles(own, part.files)) {
         own = part.files;
         list.replaceChildren(...inOrder(own).map((file) => row(file, part.label)));
-        nothing.hidden = own.length > 0;
+        nothing.hidden = own.length > 0 || part.state === "failed" || part.state === "absent";
       }
       heading = part.key;
       const others = ofJob.filter((file) => file.name !== (part.index === null ? part.model?.name : null));

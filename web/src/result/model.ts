@@ -31,6 +31,16 @@ export function modelPanel(given: { files: Files }): ModelPanel {
     numbers,
   );
 
+  // It is large: it comes while the job still runs, not when the model is there.
+  const room = import("../viewer/viewer").catch(() => {
+    // Not every browser asks again for a module that did not come.
+    throw new Problem(
+      "viewer_not_loaded",
+      "The viewer did not come through. Check the connection, and reload the page.",
+    );
+  });
+  // Who needs no viewer hears nothing of it.
+  room.catch(() => undefined);
   let viewer: Promise<Viewer> | null = null;
   let shown = "";
   let current = new AbortController();
@@ -42,13 +52,7 @@ export function modelPanel(given: { files: Files }): ModelPanel {
   }
 
   async function openViewer(): Promise<Viewer> {
-    let room;
-    try {
-      room = await import("../viewer/viewer");
-    } catch {
-      throw new Problem("viewer_not_loaded", "The viewer did not come through. Check the connection, and try again.");
-    }
-    const made = room.createViewer({ reducedMotion: matchMedia("(prefers-reduced-motion: reduce)").matches });
+    const made = (await room).createViewer({ reducedMotion: matchMedia("(prefers-reduced-motion: reduce)").matches });
     host.append(made.root);
     return made;
   }
@@ -74,7 +78,6 @@ export function modelPanel(given: { files: Files }): ModelPanel {
     } catch (thrown) {
       if (signal.aborted) return;
       const problem = problemOf(thrown);
-      if (problem.code === "viewer_not_loaded") viewer = null;
       cover(
         "problem",
         icon("warning"),
@@ -84,9 +87,16 @@ export function modelPanel(given: { files: Files }): ModelPanel {
           ? null
           : element(
               "button",
-              { type: "button", class: "button", onclick: () => void load(part, file, signal) },
+              {
+                type: "button",
+                class: "button",
+                onclick: () => {
+                  if (problem.code === "viewer_not_loaded") location.reload();
+                  else void load(part, file, signal);
+                },
+              },
               icon("retry"),
-              "Try again",
+              problem.code === "viewer_not_loaded" ? "Reload" : "Try again",
             ),
       );
     }

@@ -52,7 +52,7 @@ const codeSent = v.object({
   CodeDeliveryDetails: v.optional(v.object({ Destination: v.optional(v.string()) })),
 });
 
-export function createCognito(config: Config): Cognito {
+export function createCognito(config: Pick<Config, "cognito" | "clientId">): Cognito {
   const ClientId = config.clientId;
 
   async function call(name: string, given: Record<string, unknown>): Promise<Answer> {

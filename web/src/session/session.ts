@@ -41,7 +41,10 @@ export interface Session {
 /** So long a token counts as fresh from Cognito. */
 const YOUNG_MS = 60_000;
 
-export function createSession(config: Config, kept: Kept = keptInBrowser(config.clientId)): Session {
+export function createSession(
+  config: Pick<Config, "cognito" | "clientId">,
+  kept: Kept = keptInBrowser(config.clientId),
+): Session {
   const cognito: Cognito = createCognito(config);
   const state = createStore<SessionState>(stateOf(kept.read(), null));
   let pending: Challenge | null = null;
