@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from lambdas.shared.documents import SCHEMA_VERSION, File, Outcome, Problem, Progress, moment
-from lambdas.shared.job_folder import IMAGE, OUTPUT, THUMBNAIL, created_at, label_in, status_of
+from lambdas.shared.job_folder import IMAGE, MANIFEST, OUTPUT, THUMBNAIL, created_at, label_in, status_of
 
 
 def version(body: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,9 @@ def detail(
             }
             for each in outcome.objects
         ]
-        job_files = files(outcome.files)
+        # It tells of all files but itself.
+        manifest = File(MANIFEST, "application/json", found.get(OUTPUT + MANIFEST, 0))
+        job_files = files([*outcome.files, manifest])
     else:
         objects = [
             {

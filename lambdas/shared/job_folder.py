@@ -38,6 +38,7 @@ OUTPUT, LABEL = "output/", "label/"
 ASYNC_OUTPUT, ASYNC_FAILURE, PENDING = "async/output/", "async/failure/", "pending/"
 PREVIEW: Final = "preview.png"
 THUMBNAIL: Final = "thumbnail.jpg"
+MANIFEST: Final = "manifest.json"
 # What lifecycle rules go by, as their filters know no wildcards.
 IMAGE_TAGS: Final = {"Gen3D": "input"}
 TOMBSTONE_TAGS: Final = {"Gen3D": "tombstone"}

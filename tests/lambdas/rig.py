@@ -225,7 +225,8 @@ class World:
                 self.cloud.s3.put_object(Bucket=self.bucket, Key=output + artefact.name, Body=b"glTF")
         self.cloud.s3.put_object(Bucket=self.bucket, Key=output + "preview.png", Body=picture("PNG"))
         self.cloud.s3.put_object(Bucket=self.bucket, Key=output + "thumbnail.jpg", Body=picture())
-        self.cloud.s3.put_object(Bucket=self.bucket, Key=taken.output_key, Body=manifest_json(manifest))
+        for key in (output + "manifest.json", taken.output_key):
+            self.cloud.s3.put_object(Bucket=self.bucket, Key=key, Body=manifest_json(manifest))
         self.happened(taken.output_key)
 
     def begin(self, which: int = -1, percent: float = 40.0) -> None:
@@ -367,3 +368,20 @@ def make_manifest(request: Request, status: str) -> Manifest:
         timings={"decode": 0.1},
         created_at=START,
     )
+
+
+def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
+    """Status and code of an answer of the API that is an error, in the one shape."""
+    status, body = answer
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "details"}
+    assert "\n" not in body["error"]["message"]
+    return status, body["error"]["code"]
+
+
+def ended_job(world: World, who: Person) -> Job:
+    """A job that has succeeded, and whose mails are sent."""
+    job = world.submit(who)
+    world.finish()
+    world.drain()
+    return job

@@ -1,4 +1,4 @@
-"""The API: what people and their scripts may do with their jobs, and what nobody may."""
+"""The API: making a job, uploading its photo, and what nobody may."""
 
 import base64
 import io
@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from lambdas.shared.clients import make_client
@@ -14,25 +13,10 @@ from lambdas.shared.job_folder import Job, created_at, new_job_id
 from lambdas.shared.store import Store
 from serve.contract import Request
 from tests.lambdas.cloud import Cloud
-from tests.lambdas.rig import Person, World, person, picture
+from tests.lambdas.rig import World, code_of, ended_job, person, picture
 
 FILE = {"name": "cup.jpg", "type": "image/jpeg", "bytes": 5000}
 ASKED: dict[str, Any] = {"boxes": [[1, 2, 9, 8]], "file": FILE}
-
-
-def code_of(answer: tuple[int, Any]) -> tuple[int, str]:
-    status, body = answer
-    assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "details"}
-    assert "\n" not in body["error"]["message"]
-    return status, body["error"]["code"]
-
-
-def ended_job(world: World, who: Person) -> Job:
-    job = world.submit(who)
-    world.finish()
-    world.drain()
-    return job
 
 
 # Making a job.
@@ -164,208 +148,6 @@ def test_a_forms_policy_ends_and_tags_the_photo(world: World) -> None:
     tags = "<Tagging><TagSet><Tag><Key>Gen3D</Key><Value>input</Value></Tag></TagSet></Tagging>"
     assert {"tagging": tags} in policy["conditions"]
     assert {"bucket": world.bucket} in policy["conditions"]
-
-
-# Reading.
-
-
-def test_a_page_of_twenty_costs_at_most_22_calls_whatever_the_history(world: World) -> None:
-    ada = person()
-    outcome = json.dumps({"status": "succeeded", "ended_at": "2026-11-23T10:00:00Z"}).encode()
-    put: Any = world.store.put
-    for number in range(45):
-        world.later(seconds=1)
-        job = Job(ada.sub, new_job_id(world.now))
-        for name in ("image", "submitted.json", "progress.json", "mail-user.json", "mail-admin.json"):
-            put(job.key(name), b"{}")
-        put(job.key("request.json"), b"{}")
-        put(job.key("outcome.json"), outcome)
-        put(job.label_key(f"the first name of {number}", world.now), b"")
-        put(job.label_key(f"job {number}", world.now + timedelta(seconds=1)), b"")
-        for index in range(30 if number % 9 == 0 else 2):
-            put(job.key(f"output/object-{index}.glb"), b"glTF")
-        if number % 10 == 0:
-            put(job.key("deleted.json"), b"{}")
-    seen: list[str] = []
-    cursor = None
-    while True:
-        world.watch.calls.clear()
-        _, page = world.api(ada, "GET", "/api/jobs", query={"cursor": cursor} if cursor else None)
-        assert len(world.watch.calls) <= 22
-        assert len(page["jobs"]) <= 20
-        seen += [job["label"] for job in page["jobs"]]
-        cursor = page["next"]
-        if cursor is None:
-            break
-    assert seen == [f"job {number}" for number in reversed(range(45)) if number % 10]
-
-
-def test_deleted_jobs_in_their_thousands_cost_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page may be short, even empty, where a cursor leads on."""
-    ada = person()
-    monkeypatch.setattr("lambdas.shared.store._MOST_KEYS", 10)  # instead of thousands of keys
-    kept = Job(ada.sub, new_job_id(world.now))
-    world.store.put(kept.key("request.json"), b"{}")
-    for _ in range(40):
-        world.later(seconds=1)
-        world.store.put(Job(ada.sub, new_job_id(world.now)).key("deleted.json"), b"{}")
-    pages, cursor = 0, None
-    while True:
-        world.watch.calls.clear()
-        _, page = world.api(ada, "GET", "/api/jobs", query={"cursor": cursor} if cursor else None)
-        assert len(world.watch.calls) <= 22
-        pages, cursor = pages + 1, page["next"]
-        if cursor is None:
-            break
-    assert pages > 1
-    assert [job["id"] for job in page["jobs"]] == [kept.id]
-
-
-def test_links_end_within_15_minutes(world: World) -> None:
-    ada = person()
-    job = ended_job(world, ada)
-    _, told = world.api(ada, "GET", f"/api/jobs/{job.id}")
-    url = httpx.URL(told["objects"][0]["files"][0]["url"])
-    assert url.params["X-Amz-Algorithm"] == "AWS4-HMAC-SHA256"
-    assert int(url.params["X-Amz-Expires"]) <= 900
-    assert httpx.get(url.copy_with(path=url.path.replace("object-0.glb", "preview.png"))).status_code == 403
-
-
-def test_a_running_job_shows_what_it_has_made_so_far(world: World) -> None:
-    ada = person()
-    job = world.submit(ada, boxes=[[0, 0, 9, 9], [5, 5, 9, 9]])
-    world.begin(percent=55)
-    world.cloud.s3.put_object(Bucket=world.bucket, Key=job.key("output/object-0.glb"), Body=b"glTF")
-    _, told = world.api(ada, "GET", f"/api/jobs/{job.id}")
-    assert (told["status"], told["stage"], told["object"], told["percent"]) == ("running", "reconstruct", 0, 55)
-    assert [[file["name"] for file in each["files"]] for each in told["objects"]] == [["object-0.glb"], []]
-    assert {each["status"] for each in told["objects"]} == {"unfinished"}
-
-
-# Changing.
-
-
-def test_a_name_is_changed_and_the_newest_counts(world: World) -> None:
-    ada = person()
-    job, _ = world.create(ada)
-    for name in ("Großmutters Tasse", "☕ cup", "a/b/../c"):
-        world.later(seconds=1)
-        assert world.api(ada, "PUT", f"/api/jobs/{job.id}/label", {"label": name})[0] == 200
-        assert world.api(ada, "GET", f"/api/jobs/{job.id}")[1]["label"] == name
-    assert len([name for name in world.names(job) if name.startswith("label/")]) == 1
-    assert code_of(world.api(ada, "PUT", f"/api/jobs/{job.id}/label", {"label": "x" * 81})) == (422, "invalid_label")
-
-
-def test_a_job_is_cancelled_once(world: World) -> None:
-    ada = person()
-    job = world.submit(ada)
-    assert world.api(ada, "POST", f"/api/jobs/{job.id}/cancel") == (
-        200,
-        {"schema_version": "1.0", "id": job.id, "status": "cancelled"},
-    )
-    assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/cancel")) == (409, "job_ended")
-    assert "cancelled.json" in world.names(job), "the container looks for it"
-    world.finish()
-    world.drain()
-    assert world.outcome(job)["status"] == "cancelled", "who is first counts"
-    assert len(world.mails_to(ada.email, job)) == 1
-
-
-def test_trying_again_is_a_new_job_with_the_same_photo(world: World) -> None:
-    ada = person()
-    job = world.submit(ada)
-    assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/retry")) == (409, "job_not_ended")
-    world.fail()
-    world.drain()
-    world.later(seconds=1)
-    status, made = world.api(ada, "POST", f"/api/jobs/{job.id}/retry")
-    assert status == 201
-    world.drain()
-    world.finish()
-    world.drain()
-    _, told = world.api(ada, "GET", f"/api/jobs/{made['id']}")
-    assert (told["status"], told["label"], told["boxes"][0]["x_max"]) == ("succeeded", "cup.jpg", 9)
-    assert world.outcome(job)["status"] == "failed"
-    world.cloud.s3.delete_object(Bucket=world.bucket, Key=job.key("image"))  # as the lifecycle does
-    assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/retry")) == (410, "image_gone")
-
-
-def test_a_photo_that_vanishes_while_trying_again_leaves_no_job(world: World) -> None:
-    ada = person()
-    job, upload = world.create(ada)
-    world.upload(upload, picture())
-    world.api(ada, "POST", f"/api/jobs/{job.id}/cancel")
-    world.later(seconds=1)
-    world.watch.meanwhile = (7, lambda: world.cloud.s3.delete_object(Bucket=world.bucket, Key=job.key("image")))
-    assert code_of(world.api(ada, "POST", f"/api/jobs/{job.id}/retry")) == (410, "image_gone")
-    assert [each["id"] for each in world.api(ada, "GET", "/api/jobs")[1]["jobs"]] == [job.id]
-    assert {key.split("/")[3] for key in world.versions("users/")} == {job.id}
-    world.messages.clear()
-    world.later(hours=8)
-    world.settle()
-
-
-def test_a_list_shows_a_picture_of_each_job_that_made_something(world: World) -> None:
-    ada = person()
-    done = ended_job(world, ada)
-    waiting, _ = world.create(ada)
-    _, page = world.api(ada, "GET", "/api/jobs")
-    pictures = {each["id"]: each["thumbnail_url"] for each in page["jobs"]}
-    assert pictures[waiting.id] is None
-    assert httpx.URL(pictures[done.id]).path.endswith(done.key("output/thumbnail.jpg"))
-    assert httpx.get(pictures[done.id]).is_success
-
-
-def test_what_is_no_job_is_not_listed(world: World) -> None:
-    ada = person()
-    job, _ = world.create(ada)
-    for name in ("0", "a", "8204571999999"):
-        world.store.put(f"users/{ada.sub}/jobs/{name}/request.json", b"{}")
-    assert [each["id"] for each in world.api(ada, "GET", "/api/jobs")[1]["jobs"]] == [job.id]
-    assert world.api(ada, "GET", "/api/limits")[1]["open_jobs"]["used"] == 1
-
-
-def test_a_folder_of_more_names_than_a_listing_ends_no_listing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    ada = person()
-    monkeypatch.setattr("lambdas.shared.store._MOST_KEYS", 10)
-    kept, _ = world.create(ada)
-    world.later(seconds=1)
-    full, _ = world.create(ada)
-    for number in range(12):
-        world.store.put(full.key(f"a{number:02}"), b"")
-    assert world.api(ada, "GET", "/api/limits")[1]["jobs_a_day"]["used"] == 2
-    _, page = world.api(ada, "GET", "/api/jobs")
-    _, rest = world.api(ada, "GET", "/api/jobs", query={"cursor": page["next"]}) if page["next"] else (200, page)
-    assert kept.id in [each["id"] for each in rest["jobs"]]
-
-
-def test_deleting_removes_every_version_and_late_writers_too(world: World) -> None:
-    ada = person()
-    job = world.submit(ada)
-    world.begin()
-    assert world.api(ada, "DELETE", f"/api/jobs/{job.id}") == (204, None)
-    assert world.versions(job.prefix) == {job.key("deleted.json")}
-    assert code_of(world.api(ada, "GET", f"/api/jobs/{job.id}")) == (404, "job_not_found")
-    assert world.api(ada, "GET", "/api/jobs")[1]["jobs"] == []
-    assert world.api(ada, "DELETE", f"/api/jobs/{job.id}") == (204, None)
-    world.finish()  # the container had read the request before
-    world.drain()
-    assert world.versions(job.prefix) == {job.key("deleted.json")}
-    world.begin()  # SageMaker tells of it no more
-    world.cloud.s3.put_object(Bucket=world.bucket, Key=job.key("output/object-0.glb"), Body=b"late")
-    world.settle()
-    assert world.versions(job.prefix) == {job.key("deleted.json")}
-    assert world.watch.mails == []
-
-
-def test_an_upload_after_the_deletion_leaves_nothing(world: World) -> None:
-    ada = person()
-    job, upload = world.create(ada)
-    world.api(ada, "DELETE", f"/api/jobs/{job.id}")
-    assert world.upload(upload, picture()).status_code == 204, "the form still works"
-    world.drain()
-    assert world.versions(job.prefix) == {job.key("deleted.json")}
-    assert world.invocations == []
 
 
 # Nobody gets in.
