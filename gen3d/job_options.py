@@ -111,7 +111,15 @@ def make_folder(folder: Path) -> None:
 
 
 def clear_folder(folder: Path) -> None:
-    """Removes what an earlier run made here, so that its objects are not taken for this one's."""
-    for file in folder.iterdir():
-        if _MADE.fullmatch(file.name) and file.is_file():
-            file.unlink()
+    """Removes what an earlier run made here, so that its objects are not taken for this one's.
+
+    Raises:
+        Gen3DError: `output_not_writable`.
+    """
+    try:
+        for file in folder.iterdir():
+            if _MADE.fullmatch(file.name) and file.is_file():
+                file.unlink()
+    except OSError as error:
+        message = f"'{folder}' cannot be cleared ({error.strerror}): choose another with -o."
+        raise Gen3DError("output_not_writable", message) from None

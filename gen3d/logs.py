@@ -18,6 +18,7 @@ they were written, with metrics and the frame that Lambda puts around each run.
 """
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LOOK_SECONDS = 2.0
+_LATELY = timedelta(minutes=10)
 # So late a line may come after younger ones.
 _LATE = timedelta(minutes=1)
 
@@ -60,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.since is None and arguments.job is not None:
         since = created_at(arguments.job)
     else:
-        since = datetime.now(UTC) - (arguments.since or timedelta(minutes=10))
+        ago = _LATELY if arguments.since is None else arguments.since
+        since = datetime.fromtimestamp(max(0.0, time.time() - ago.total_seconds()), UTC)  # no log is older than 1970
     told: set[str] = set()
     while True:
         lines = read_logs(stage, since, arguments.job)

@@ -55,7 +55,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     add_job_options(parser, is_photo_needed=False)
     add_stage(parser)
     add_region(parser)
-    parser.add_argument("--name", metavar="TEXT", help="what the job is called; the photo's name where absent")
+    parser.add_argument(
+        "--name", type=_text, metavar="TEXT", help="what the job is called; the photo's name where absent"
+    )
     parser.add_argument("--user", metavar="EMAIL", help="who signs in; the demo user of the stage local where absent")
     parser.add_argument(
         "--resume", type=job_id, metavar="JOB", help="make no job, but wait for this one and download what it makes"
@@ -64,6 +66,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "-o", "--output", type=Path, metavar="OUT", help="the folder for the results; out/JOB where absent"
     )
     parser.set_defaults(run=run, parser=parser)
+
+
+def _text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UTF-8") from None
+    return text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,7 +125,9 @@ def _asked(arguments: argparse.Namespace) -> tuple[dict[str, Any], bytes]:
     photo = read_file(arguments.photo)
     if not photo:
         raise Gen3DError("image_empty", f"'{arguments.photo}' has no bytes.")
-    file = {"name": arguments.photo.name, "type": _MEDIA_TYPES[identify(photo)], "bytes": len(photo)}
+    # A file's name may be no UTF-8, which JSON is.
+    name = os.fsencode(arguments.photo.name).decode(errors="replace")
+    file = {"name": name, "type": _MEDIA_TYPES[identify(photo)], "bytes": len(photo)}
     asked = {
         "boxes": [box.model_dump(exclude_none=True) for box in boxes],
         "options": options.model_dump(exclude_none=True),

@@ -40,7 +40,7 @@ _TYPES: Final = {
 }
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
 _ASK_AGAIN: Final = "no-cache"
-# A tab that is open longer than this, and then wants the viewer, has to be loaded anew.
+# A tab that is open longer than this after a deployment, and then wants the viewer, has to be loaded anew.
 LONGEST_OPEN: Final = timedelta(days=7)
 
 
@@ -91,7 +91,7 @@ def build_page(web: Path = WEB) -> Path:
 
 
 def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) -> None:
-    """Puts the page into the bucket's `PUBLIC/`, and takes out what was last put there over a week ago.
+    """Puts the page into the bucket's `PUBLIC/`, and takes out what has been no part of it for a week or longer.
 
     Files below `assets/` have a hash of their content in their names and are kept by browsers for a year; they ask
     anew for all others each time. At no moment does a file name another that is not there: whoever has opened the page
@@ -116,15 +116,22 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
     }
     files[f"{_FOLDER}config.json"] = json.dumps(said).encode()
     types = {key: _media_type(key) for key in files}
+    before = {
+        found["Key"]: found["LastModified"]
+        for listed in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_FOLDER)
+        for found in listed.get("Contents", ())
+    }
     # What index.html names is there before it.
-    for key in sorted(files, key=lambda key: (key == f"{_FOLDER}index.html", key)):
+    first, last = f"{_FOLDER}config.json", f"{_FOLDER}index.html"
+    for key in sorted(files, key=lambda key: (key == last, key != first, key)):
         kept = _FOR_A_YEAR if key.startswith(f"{_FOLDER}assets/") else _ASK_AGAIN
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=types[key], CacheControl=kept)
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=_FOLDER):
-        found = [each for each in page.get("Contents", ()) if each["Key"] not in files]
-        old = [each["Key"] for each in found if datetime.now(UTC) - each["LastModified"] > LONGEST_OPEN]
-        if old:
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in old], "Quiet": True})
+    # The page that was there until now began with it: what is older was no part of that either.
+    since = before.get(first)
+    if since is not None and datetime.now(UTC) - since > LONGEST_OPEN:
+        for key, put in before.items():
+            if key not in files and put < since:
+                s3.delete_object(Bucket=bucket, Key=key)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -161,7 +168,9 @@ def _node_path() -> str:
         node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
         if node is None or npm is None:
             continue
-        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
+        said = ""
+        with suppress(OSError):  # it is for another kind of machine
+            said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
         version = re.fullmatch(r"v(\d+)\.(\d+)\..*", said)
         if version and _is_enough(int(version[1]), int(version[2])):
             return path

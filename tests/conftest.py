@@ -1,7 +1,8 @@
-"""What several rooms' tests need: the glTF validator, the demo's photographs, and a real S3 server."""
+"""What several rooms' tests need: the glTF validator, the demo's photographs, a real S3 server, the whole service."""
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from tests.ministack import running_ministack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from infra.local.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 JS = ROOT / "tests" / "js"
@@ -154,3 +157,38 @@ def _set_up(endpoint: str) -> LocalS3:
     ]
     server.environment.update(server.make_user("server", statements))
     return server
+
+
+# The whole service on this machine.
+
+
+@pytest.fixture(scope="session")
+def progress() -> list[str]:
+    """What the stage said while it started."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, progress: list[str]) -> "Iterator[Stage]":
+    """One for each worker of the test run, with its log where `gen3d up` has it.
+
+    Tests share it: who counts jobs or mails does so of a user of the test's own, and what is changed for all, such as a
+    file of the page, is changed back.
+    """
+    # Imported here, for most rooms do without.
+    from infra.local.stage import running_stage
+    from serve.logs import configure_logging
+
+    folder = tmp_path_factory.mktemp("stage")
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    with (folder / "up.log").open("a") as log:
+        configure_logging(log)
+        (handler,), root.handlers = root.handlers, before[0]
+        root.addHandler(handler)
+        try:
+            with running_stage(folder, tell=progress.append) as running:
+                yield running
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(before[1])

@@ -51,7 +51,7 @@ def read_mails(running: Running) -> list[Mail]:
         Gen3DError: `local_cloud_failed`.
     """
     try:
-        answer = httpx.get(f"{running.cloud}/_ministack/ses/messages", trust_env=False).raise_for_status()
+        answer = httpx.get(f"{running.cloud}/_ministack/ses/messages", timeout=60, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         message = f"The local cloud does not say which mails it has: {error} (its logs: {running.folder})"
         raise Gen3DError("local_cloud_failed", message) from None

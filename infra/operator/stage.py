@@ -112,6 +112,8 @@ def aws_errors() -> Iterator[None]:
     except exceptions.NoRegionError:
         message = "No AWS region is set: name it with --region, or set AWS_DEFAULT_REGION."
         raise Gen3DError("aws_unusable", message) from None
+    except exceptions.InvalidRegionError as error:
+        raise Gen3DError("aws_unusable", f"{error} Regions are called eu-central-1 and the like.") from None
     except (exceptions.BotoCoreError, ResponseParserError, ValueError) as error:
         # A ValueError is boto3's word for an address that is none.
         raise Gen3DError("aws_unreachable", f"AWS did not answer as it should: {error}") from None

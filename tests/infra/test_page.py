@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import sys
+import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -115,6 +117,18 @@ def test_without_a_node_that_builds_it_it_says_what_to_do(
     assert version in failed.value.message
 
 
+def test_a_node_for_another_machine_is_as_good_as_none(
+    web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_bytes(b"\x7fELF of another machine")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(Gen3DError, match=r"node_missing: .*node is broken"):
+        build_page(web)
+
+
 def test_a_node_of_this_environment_stands_in_for_an_old_one(
     web: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,11 +207,28 @@ def test_browsers_are_told_what_a_file_is_and_how_long_they_may_keep_it(
     assert found["CacheControl"] == ("public, max-age=31536000, immutable" if is_kept else "no-cache")
 
 
-def test_a_tab_that_is_open_finds_the_files_of_its_page(s3: LocalS3, bucket: str, dist: Path) -> None:
+def publish_another(s3: LocalS3, bucket: str, dist: Path) -> str:
+    """A page whose script has another name; gives the one that it had."""
+    (script,) = (dist / "assets").glob("*.js")
+    script.rename(script.with_name(f"index-{uuid.uuid4().hex}.js"))
+    time.sleep(0.01)  # S3 tells what was put first by the clock
     publish_page(s3.client, bucket, dist, CONFIG)
-    (dist / "assets" / "index-1a2b.js").rename(dist / "assets" / "index-5e6f.js")
+    return f"PUBLIC/assets/{script.name}"
+
+
+def test_a_tab_that_is_open_finds_the_files_of_its_page(
+    s3: LocalS3, bucket: str, dist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish_page(s3.client, bucket, dist, CONFIG)
-    assert {"PUBLIC/assets/index-1a2b.js", "PUBLIC/assets/index-5e6f.js"} <= set(keys(s3, bucket))
+    # Even of a page that was there for long: it gives way only now.
+    monkeypatch.setattr(infra.page, "LONGEST_OPEN", timedelta(days=-1))
+    assert publish_another(s3, bucket, dist) in keys(s3, bucket)
+
+
+def test_files_of_two_pages_ago_stay_while_a_tab_may_be_open(s3: LocalS3, bucket: str, dist: Path) -> None:
+    publish_page(s3.client, bucket, dist, CONFIG)
+    old = [publish_another(s3, bucket, dist) for _ in range(2)]
+    assert set(old) <= set(keys(s3, bucket))
 
 
 def test_files_of_an_old_page_go_and_nothing_else_is_touched(
@@ -205,11 +236,12 @@ def test_files_of_an_old_page_go_and_nothing_else_is_touched(
 ) -> None:
     s3.client.put_object(Bucket=bucket, Key="users/a/image", Body=b"")
     publish_page(s3.client, bucket, dist, CONFIG)
-    (dist / "assets" / "index-1a2b.js").rename(dist / "assets" / "index-5e6f.js")
     monkeypatch.setattr(infra.page, "LONGEST_OPEN", timedelta(days=-1))
-    publish_page(s3.client, bucket, dist, CONFIG)
-    assert "PUBLIC/assets/index-1a2b.js" not in keys(s3, bucket)
-    assert {"PUBLIC/assets/index-5e6f.js", "users/a/image"} <= set(keys(s3, bucket))
+    oldest, old = (publish_another(s3, bucket, dist) for _ in range(2))
+    assert oldest not in keys(s3, bucket)
+    assert {old, "users/a/image", *(f"PUBLIC/{name}" for name in ("index.html", "config.json"))} <= set(
+        keys(s3, bucket)
+    )
 
 
 def test_who_opens_it_meanwhile_never_misses_a_file(s3: LocalS3, bucket: str, dist: Path) -> None:

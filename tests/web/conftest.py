@@ -11,8 +11,9 @@ from playwright.sync_api import Browser
 from skimage import data
 
 from infra.local.stage import Stage
+from infra.page import build_page
 from tests.infra.local.visitors import Visitor, sign_up
-from tests.web.browser import NAMES, PATIENCE_MS, find_browser, launched, running_page
+from tests.web.browser import NAMES, PATIENCE_MS, find_browser, launched
 from tests.web.person import DESK, Device, Person
 
 
@@ -32,10 +33,10 @@ def program() -> str:
 
 
 @pytest.fixture(scope="session")
-def stage(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The service, with the page."""
-    with running_page(tmp_path_factory.mktemp("stage")) as running:
-        yield running
+def stage(program: str, stage: Stage) -> Stage:
+    """The service that all rooms share, with the page."""
+    stage.publish_page(build_page())
+    return stage
 
 
 @pytest.fixture(scope="module")

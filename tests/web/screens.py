@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from infra.local.stage import Stage
@@ -24,6 +25,9 @@ from tests.web.engine import resting_engine
 from tests.web.person import DESK, PHONE, Device, Person
 
 PHOTOS: Final = ROOT / "out" / "photos"
+BEST: Final = ("boxes-desk-light", "scene-desk-light", "result-phone-dark")
+HEIGHT: Final = 620
+GAP: Final = 16
 DEVICES: Final = {"desk": DESK, "phone": PHONE}
 # By their photos, as `make demo` has them.
 THINGS: Final = {
@@ -55,7 +59,21 @@ def main() -> None:
         for name, device in DEVICES.items():
             with _opened(browser, stage, device) as person:
                 _Camera(person, folder, name).photograph(visitor, made)
-    print(f"Look at {folder}/*.png")  # noqa: T201
+    _join([folder / f"{name}.png" for name in BEST], folder / "page.jpg")
+    print(f"Look at {folder}/*.png; {folder}/page.jpg is what the README shows, from docs/images/")  # noqa: T201
+
+
+def _join(pictures: list[Path], to: Path) -> None:
+    """Puts pictures beside each other, all as high as the README has room for."""
+    opened = [Image.open(picture).convert("RGB") for picture in pictures]
+    scaled = [one.resize((round(one.width * HEIGHT / one.height), HEIGHT), Image.Resampling.LANCZOS) for one in opened]
+    width = sum(one.width for one in scaled) + GAP * (len(scaled) - 1)
+    joined = Image.new("RGB", (width, HEIGHT), "white")
+    left = 0
+    for one in scaled:
+        joined.paste(one, (left, 0))
+        left += one.width + GAP
+    joined.save(to, quality=85, optimize=True)
 
 
 def _submit(visitor: Visitor, photo: str, things: dict[str, tuple[int, int, int, int]]) -> Job:

@@ -1,7 +1,8 @@
 /** What somebody who is signed in works at: pages by the address, and what outlasts them. Knows no way to sign in. */
 
 import { createJobsApi } from "./api/jobs";
-import { problemOf } from "./api/problem";
+import { Problem, problemOf } from "./api/problem";
+import { MOST_BOXES } from "./boxes/boxes";
 import { keepDraft, keptDraft } from "./draft/keep";
 import { element } from "./element";
 import { historyView } from "./history/view";
@@ -18,11 +19,8 @@ import { showDone, showProblem } from "./shell/notices";
 import type { Shell } from "./shell/shell";
 import { focusHeading, setTitle } from "./shell/title";
 import { createStore, type Store } from "./store";
-import type { Schemas, View } from "./types";
+import type { Draft, Schemas, View } from "./types";
 import { upload } from "./upload/upload";
-
-// As many as the contract allows, until the service has said how many it does.
-const MOST_BOXES = 32;
 
 export interface Desk {
   /** Asks, where something was begun that will be gone once one has signed out. */
@@ -38,37 +36,56 @@ export interface Desk {
 /**
  * Shows the pages, as the route says, once the owner's draft is there.
  *
- * @param owner Whose drafts are kept apart from anybody else's.
- * @param makesSplats Whether the engine does.
+ * @param given.owner Whose drafts are kept apart from anybody else's.
+ * @param given.makesSplats Whether the engine does.
+ * @param given.isFirst Whether nothing was shown before, from where the focus has to come along.
  */
 export function openDesk(
   shell: Shell,
   session: Session,
   route: Store<Route>,
-  owner: string,
-  makesSplats: boolean,
+  given: { readonly owner: string; readonly makesSplats: boolean; readonly isFirst: boolean },
 ): Desk {
+  const { owner, makesSplats } = given;
   const api = createJobsApi((refused) => session.token(refused));
   const limits = createStore<Schemas["Limits"] | null>(null);
   const drafting = createDrafting(
-    { keep: (draft) => keepDraft(owner, draft), kept: () => keptDraft(owner) },
+    { keep, kept: () => keptDraft(owner) },
+    // Until the service has said how many it takes.
     () => limits.get()?.max_boxes ?? MOST_BOXES,
   );
   const submission = createSubmission({ api, upload, done: sent });
   let isClosed = false;
+  let isKept = true;
   let forget = (): void => undefined;
 
+  async function keep(draft: Draft): Promise<void> {
+    const wasKept = isKept;
+    isKept = (await keepDraft(owner, draft)) || draft.photo === null;
+    if (wasKept && !isKept) {
+      const message = "This browser has no room for your photo: if the page is closed or reloaded, choose it again.";
+      showProblem(new Problem("draft_not_kept", message));
+    }
+  }
   function sent(id: string): void {
     const isWatched = route.get().page === "new" && !isClosed;
-    if (isWatched) go({ page: "job", id });
-    else showDone("The photo was uploaded. The job stands in History.");
-    drafting.clear();
+    if (isWatched) {
+      // Once the job is shown: else one would see a page without a photo for a moment.
+      addEventListener("hashchange", () => drafting.clear(), { once: true });
+      go({ page: "job", id });
+    } else {
+      showDone("The photo was uploaded. The job stands in History.");
+      drafting.clear();
+    }
   }
   async function askLimits(): Promise<void> {
     // Without them one can work as well: the service says what it does not take.
     limits.set(await api.limits().catch(() => limits.get()));
   }
   async function change(job: Schemas["Job"]): Promise<void> {
+    if (isSending()) {
+      throw new Problem("upload_under_way", "Another photo is being uploaded: wait for it, or cancel it under New.");
+    }
     const begun = drafting.canvas.get()?.boxes.list.get().length ?? 0;
     const isSure =
       begun === 0 ||
@@ -80,9 +97,18 @@ export function openDesk(
       }));
     if (!isSure) return;
     const { max_image_bytes: maxBytes = Infinity, image_types: types = TYPES } = limits.get() ?? {};
+    const at = route.get();
     const { photo, boxes, options } = await reopen(job, { maxBytes, types });
+    if (isClosed || route.get() !== at) {
+      // They have gone elsewhere meanwhile.
+      URL.revokeObjectURL(photo.url);
+      return;
+    }
     drafting.begin(photo, boxes, options);
     go({ page: "new" });
+  }
+  function isSending(): boolean {
+    return ["asking", "uploading"].includes(submission.state.get().kind);
   }
   function pageOf(at: Route): View {
     if (at.page === "new") {
@@ -101,7 +127,7 @@ export function openDesk(
       showProblem(problemOf(thrown));
     }
     if (isClosed) return;
-    let isFirst = true;
+    let { isFirst } = given;
     forget = route.subscribe((at) => {
       shell.show(pageOf(at));
       if (!isFirst) focusHeading(shell.root);
@@ -109,7 +135,7 @@ export function openDesk(
     });
   }
   const ask = (event: BeforeUnloadEvent): void => {
-    if (["asking", "uploading"].includes(submission.state.get().kind)) event.preventDefault();
+    if (isSending()) event.preventDefault();
   };
   addEventListener("beforeunload", ask);
   void open();

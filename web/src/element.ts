@@ -2,7 +2,12 @@
 
 export type Child = Node | string | null | undefined | false;
 
-type Listeners = { [K in keyof HTMLElementEventMap as `on${K}`]?: (event: HTMLElementEventMap[K]) => void };
+// Of events without such a property, as `focusin` is one, nobody would ever hear.
+type Listeners = {
+  [K in keyof HTMLElementEventMap as Extract<`on${K}`, keyof GlobalEventHandlers>]?: (
+    event: HTMLElementEventMap[K],
+  ) => void;
+};
 
 type Properties<E extends Element> = Partial<
   Omit<E, keyof Listeners | "style" | "children" | "dataset" | "className" | "attributes">

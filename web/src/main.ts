@@ -20,7 +20,10 @@ import type { View } from "./types";
 
 /** What nobody has caught is shown as well, rather than left to the console. */
 function watchErrors(): void {
-  addEventListener("unhandledrejection", (event) => showProblem(problemOf(event.reason)));
+  addEventListener("unhandledrejection", (event) => {
+    const problem = problemOf(event.reason);
+    if (problem.code !== "aborted") showProblem(problem);
+  });
   addEventListener("error", (event) => {
     // Others, such as a ResizeObserver that needs another frame, are no errors of the page.
     if (event.error instanceof Error) showProblem(problemOf(event.error));
@@ -59,7 +62,7 @@ function begin(): void {
       desk?.close(state.kind === "out" && state.why === "signed-out");
       desk = null;
       shell.setUser(state.kind === "in" ? state.email : null);
-      if (state.kind === "in") desk = openDesk(shell, begun, route, state.email, makesSplats);
+      if (state.kind === "in") desk = openDesk(shell, begun, route, { owner: state.email, makesSplats, isFirst });
       else showSignIn(shell, begun, isFirst);
     });
   }

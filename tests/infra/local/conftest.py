@@ -1,26 +1,14 @@
-"""The whole service on this machine, one for each worker of the test run, and who visits it."""
+"""Who visits the whole service, and a stage in which calls are written down."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from infra.local.stage import Stage, running_stage
+from infra.local.stage import Stage
 from lambdas.shared.job_folder import Job
 from tests.infra.local.recorder import RecordedStage, recorded_stage
-from tests.infra.local.visitors import Visitor, sign_up
-
-
-@pytest.fixture(scope="session")
-def progress() -> list[str]:
-    """What the stage said while it started."""
-    return []
-
-
-@pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory, progress: list[str]) -> Iterator[Stage]:
-    with running_stage(tmp_path_factory.mktemp("stage"), tell=progress.append) as running:
-        yield running
+from tests.infra.local.visitors import SignUp, Visitor, sign_up
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +19,7 @@ def http() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def newcomer(stage: Stage, http: httpx.Client) -> Callable[[], Visitor]:
+def newcomer(stage: Stage, http: httpx.Client) -> SignUp:
     """Signs somebody up at each call."""
     return lambda: sign_up(stage, http)
 

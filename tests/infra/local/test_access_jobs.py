@@ -1,15 +1,12 @@
 """A user's jobs are nobody else's."""
 
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from lambdas.shared.job_folder import Job
-from tests.infra.local.visitors import PHOTO, Visitor, keys, send
-
-SignUp = Callable[[], Visitor]
+from tests.infra.local.visitors import PHOTO, SignUp, Visitor, keys, send
 
 
 def test_anothers_job_cannot_be_read(done: tuple[Visitor, Job], newcomer: SignUp) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import string
-from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -11,9 +10,7 @@ from hypothesis import strategies as st
 
 from lambdas.shared.job_folder import Job, jobs_prefix, to_label
 from tests.infra.local.recorder import Call, RecordedStage
-from tests.infra.local.visitors import PHOTO, Visitor, raw, sign_up, versions
-
-SignUp = Callable[[], Visitor]
+from tests.infra.local.visitors import PHOTO, SignUp, Visitor, raw, sign_up, versions
 
 WAYS = [
     *("..", ".", "", "%2e%2e", "%2e%2e%2f", "..%2f", "%252e%252e%252f", "..%5c", "..\\", "....//", ";/..", "..;"),

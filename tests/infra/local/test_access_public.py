@@ -5,7 +5,7 @@ nothing can: that the template has it is held by tests/infra/templates, and not 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,9 +14,8 @@ import pytest
 from infra.local.cloud import ACCOUNT, REGION
 from infra.local.stage import Stage
 from lambdas.shared.job_folder import Job
-from tests.infra.local.visitors import PHOTO, Visitor, raw, versions
+from tests.infra.local.visitors import PHOTO, SignUp, Visitor, keys, raw, versions
 
-SignUp = Callable[[], Visitor]
 # What would be the way to another file, or to do something else, for who believes it.
 BELIEVED = {
     "X-Forwarded-Host": "example.com",
@@ -49,7 +48,8 @@ def test_the_front_shows_the_pages_files_and_nothing_else(
     stage: Stage, http: httpx.Client, file: str, done: tuple[Visitor, Job]
 ) -> None:
     assert http.get(f"{stage.page}/a.txt").content == b"public"
-    for key in (done[1].key("image"), done[1].key("output/object-0.glb"), "async/output/", "code/", "PUBLIC/a.txt"):
+    (code, *_), (answer, *_) = keys(stage, "code/"), keys(stage, "async/output/")
+    for key in (done[1].key("image"), done[1].key("output/object-0.glb"), answer, code, "PUBLIC/a.txt"):
         assert http.get(f"{stage.page}/{key}").status_code == 403, key
 
 

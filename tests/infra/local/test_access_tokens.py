@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from ministack.core.persistence import STATE_DIR
 
 from infra.local.stage import Stage
-from tests.infra.local.visitors import Visitor, claims, environments, sign_up
+from tests.infra.local.visitors import SignUp, Visitor, claims, environments, sign_up
 
-SignUp = Callable[[], Visitor]
 Key = rsa.RSAPrivateKey
 
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-import httpx
 import pytest
 
 from infra.local.cloud import REGION
@@ -70,8 +69,8 @@ class Lives:
 
     def walk(self) -> None:
         self.s3.put_object(Bucket=self.bucket, Key="PUBLIC/index.html", Body=b"page")
-        assert httpx.get(f"{self.stage.page}/").text == "page"
-        assert httpx.head(f"{self.stage.page}/index.html").is_success
+        assert self.recorded.http.get(f"{self.stage.page}/").text == "page"
+        assert self.recorded.http.head(f"{self.stage.page}/index.html").is_success
         self.succeed()
         self.fail()
         self.stop()

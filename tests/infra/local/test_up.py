@@ -1,6 +1,8 @@
 """`gen3d up`, as somebody types it."""
 
+import logging
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,30 +18,35 @@ import pytest
 
 from gen3d.__main__ import main
 from infra.local.cloud import Cloud
-from infra.local.processes import ENDING, free_ports
+from infra.local.processes import ENDING
 from tests.conftest import ROOT
+from tests.infra.local.visitors import wait_until
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Where a test runs the command in this process, its signals are another's again afterwards."""
+    """Where a test runs the command in this process, its signals and its log are another's again afterwards."""
     before = {number: signal.getsignal(number) for number in ENDING}
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
     yield
+    root.handlers = handlers
+    root.setLevel(level)
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
 @pytest.fixture
 def port() -> int:
-    """Three free ports in a row, by their first."""
+    """Three free ports in a row, by their first; none that the system gives away until they are taken."""
     while True:
-        (first,) = free_ports(1)
+        first = random.randrange(10_000, 32_000)  # Linux gives away those from 32,768 on
         try:
             for port in range(first, first + 3):
                 socket.create_server(("127.0.0.1", port)).close()
-        except (OSError, OverflowError):
+        except OSError:
             continue
         return first
 
@@ -129,6 +136,7 @@ def test_what_is_kept_is_there_again_and_for_one_at_a_time(
 def test_killed_it_leaves_nothing_running(start: Start, port: int) -> None:
     process = start("--port", str(port))
     read_until(process, "Ctrl-C ends it all")
+    wait_until(lambda: running("_worker.py", children(process)))  # a Lambda begins with its first event
     started = children(process)
     for word in ("moto.server", "sagemaker_types.py", "_worker.py", "serve"):
         assert running(word, started), word

@@ -101,6 +101,10 @@ class Visitor:
         return {(key, version) for key, version in found if "/mail-" not in key}
 
 
+# Signs somebody up at each call.
+SignUp = Callable[[], Visitor]
+
+
 def sign_up(stage: Stage, http: httpx.Client) -> Visitor:
     """Somebody new."""
     user = stage.add_user(f"{uuid.uuid4().hex}@example.com")
@@ -128,8 +132,9 @@ def versions(stage: Stage, prefix: str = "") -> set[tuple[str, str]]:
 
 def keys(stage: Stage, prefix: str, part: str = "") -> list[str]:
     """The keys that begin with this and have that in them."""
-    found = stage.cloud.client("s3").list_objects_v2(Bucket=stage.outputs["BucketName"], Prefix=prefix)
-    return [one["Key"] for one in found.get("Contents", []) if part in one["Key"]]
+    pages = stage.cloud.client("s3").get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket=stage.outputs["BucketName"], Prefix=prefix)
+    return [one["Key"] for page in found for one in page.get("Contents", []) if part in one["Key"]]
 
 
 def jobs_store(stage: Stage) -> Store:

@@ -1,7 +1,6 @@
-"""A stage for this room, that is found in both ways: as the stage local, and as one that is in AWS."""
+"""The stage, found in both ways: as the stage local, and as one that is in AWS."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,30 +11,13 @@ from gen3d.__main__ import main
 from infra.local.cloud import REGION, ROOT_KEYS
 from infra.local.example import PHOTO
 from infra.local.running import note_running
-from infra.local.stage import Stage, User, running_stage
-from serve.logs import configure_logging
+from infra.local.stage import Stage, User
 
 # What the stage is called where it is taken for one in AWS.
 TRIAL = "trial"
 CUP = "75,58,485,440"
 
 Told = tuple[int, str, str]
-
-
-@pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Running, with its log where `gen3d up` has it."""
-    folder = tmp_path_factory.mktemp("stage")
-    root = logging.getLogger()
-    with (folder / "up.log").open("a") as log:
-        configure_logging(log)
-        handlers = list(root.handlers)
-        try:
-            with running_stage(folder) as running:
-                yield running
-        finally:
-            for handler in handlers:
-                root.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,13 @@
 
 import email
 import email.policy
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from infra.local.stage import User
+from tests.infra.local.visitors import wait_until
 from tests.infra.operator.conftest import CUP, Told
 from tests.infra.operator.test_submit import job_in
 
@@ -19,13 +19,13 @@ Command = Callable[..., Told]
 def sent(submit: Command, gen3d: Command, demo: User) -> tuple[str, str]:
     """A job whose mails were sent, and the number of its owner's."""
     job = job_in(submit("--box", CUP, "--name", "A cup")[2])
-    for _ in range(600):
-        lines = gen3d("mail", "--stage", "local", "--job", job)[1].splitlines()
-        for line in lines:
-            if demo.email in line and len(lines) == 2:
-                return job, line.split()[0]
-        time.sleep(0.05)
-    raise AssertionError(f"there are no mails about {job}")
+
+    def listed() -> list[str]:
+        return gen3d("mail", "--stage", "local", "--job", job)[1].splitlines()
+
+    wait_until(lambda: len(listed()) == 2)
+    (number,) = (line.split()[0] for line in listed() if demo.email in line)
+    return job, number
 
 
 def test_mails_are_listed_and_read(gen3d: Command, sent: tuple[str, str], demo: User) -> None:

@@ -1,6 +1,8 @@
 """The service as its users have it, where something goes wrong on the way."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +117,6 @@ def test_an_api_that_is_away_for_a_moment_is_waited_for(
         pauses.append(seconds)
         monkeypatch.setattr(service, "_jobs", there)
 
-    monkeypatch.setattr("infra.operator.service.time.sleep", pause)
+    monkeypatch.setattr("infra.operator.service.time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
     assert next(service.follow(made["id"]))["status"] == "waiting"
     assert len(pauses) == 1

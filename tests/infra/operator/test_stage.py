@@ -39,6 +39,11 @@ def test_without_a_region_it_says_how_to_name_one(aws: pytest.MonkeyPatch) -> No
         find_stage("prod")
 
 
+def test_a_region_whose_name_is_none_is_told_in_a_line(aws: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Gen3DError, match=r"aws_unusable: .*'Frankfurt am Main'.* Regions are called eu-central-1"):
+        find_stage("prod", "Frankfurt am Main")
+
+
 def test_without_credentials_it_says_so(aws: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         aws.delenv(name)

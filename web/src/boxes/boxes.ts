@@ -5,7 +5,7 @@ import type { Box } from "../types";
 import { same, type Sides } from "./geometry";
 
 /** As many as the service takes in one job unless its limits say otherwise. */
-const MOST = 32;
+export const MOST_BOXES = 32;
 /** Of a label, in characters, as the service has it. */
 export const LONGEST_LABEL = 80;
 // More steps back than anybody takes; each holds a list of at most 32 boxes.
@@ -39,7 +39,7 @@ interface Moment {
 }
 
 /** The boxes, with nothing to undo. */
-export function createBoxes(initial: readonly Box[], most: () => number = () => MOST): Boxes {
+export function createBoxes(initial: readonly Box[], most: () => number = () => MOST_BOXES): Boxes {
   const list = createStore(initial);
   const selected = createStore<number | null>(null);
   const steps = createStore({ back: false, forth: false });

@@ -130,7 +130,7 @@ export function boxList({ photo, boxes }: { readonly photo: Photo; readonly boxe
     const summary = element("summary", {});
     const root = element(
       "li",
-      { class: "boxes-item", onfocusin: () => boxes.selected.set(id) },
+      { class: "boxes-item" },
       thumbnail,
       caption,
       label,
@@ -143,6 +143,7 @@ export function boxList({ photo, boxes }: { readonly photo: Photo; readonly boxe
         element("div", { class: "boxes-fields" }, ...numbers.map((each) => each.label)),
       ),
     );
+    root.addEventListener("focusin", () => boxes.selected.set(id));
     return {
       root,
       bin,

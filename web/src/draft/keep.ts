@@ -3,7 +3,7 @@
 import type { Draft } from "../types";
 import { draftOf, recordOf } from "./record";
 
-// Nothing here is needed to make a mesh: where the browser cannot store, or is full, that is said and nothing breaks.
+// Nothing here is needed to make a mesh: where the browser cannot store, or is full, nothing breaks.
 
 const NAME = "gen3d";
 const STORE = "drafts";

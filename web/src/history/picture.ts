@@ -1,5 +1,6 @@
 /** The picture of a job: fetched once, when it comes into view, and an icon until then. Knows no list. */
 
+import { bytesAt } from "../api/bytes";
 import { element } from "../element";
 import { icon } from "../shell/icons";
 
@@ -30,10 +31,10 @@ export function jobPicture(): Picture {
 
 /** S3 is another origin, and the page shows no pictures of others': so it is fetched. */
 async function show(url: string, root: HTMLElement): Promise<void> {
-  const answer = await fetch(url).catch(() => null);
+  const picture = await bytesAt(url).catch(() => null);
   // The icon does as well.
-  if (!answer?.ok) return;
-  const source = URL.createObjectURL(await answer.blob());
+  if (picture === null) return;
+  const source = URL.createObjectURL(picture);
   const image = element("img", { src: source, alt: "", decoding: "async" });
   image.onload = image.onerror = () => URL.revokeObjectURL(source);
   root.replaceChildren(image);

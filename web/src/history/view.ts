@@ -21,11 +21,18 @@ export function historyView(api: JobsApi): View {
   const rows = new Map<string, Row>();
   const heading = element("h1", { tabIndex: -1 }, "Your jobs");
   const list = element("ul", { class: "history-list" });
-  const trouble = element("div", {
-    class: "notice warn history-trouble",
-    hidden: true,
-    attributes: { role: "status" },
-  });
+  const wrong = element("p", {});
+  const trouble = element(
+    "div",
+    { class: "notice warn history-trouble", hidden: true, attributes: { role: "status" } },
+    wrong,
+    element(
+      "button",
+      { type: "button", class: "button", onclick: () => void jobs.refresh() },
+      icon("retry"),
+      "Try again",
+    ),
+  );
   const more = element(
     "button",
     { type: "button", class: "button history-more", hidden: true, onclick: () => void showMore() },
@@ -34,12 +41,16 @@ export function historyView(api: JobsApi): View {
   const root = element("div", { class: "history" }, heading, trouble, list, more);
 
   async function showMore(): Promise<void> {
-    const shown = list.childElementCount;
+    if (more.getAttribute("aria-disabled") === "true") return;
+    more.setAttribute("aria-disabled", "true");
+    const last = list.lastElementChild;
     await jobs.more();
-    const first = list.children[shown];
-    announce(`${list.childElementCount - shown} more jobs.`);
-    // The button may have gone; one goes on reading with what has come.
-    first?.querySelector("a")?.focus();
+    more.removeAttribute("aria-disabled");
+    const first = last?.nextElementSibling;
+    if (!first) return;
+    announce("More jobs are shown.");
+    // The button may have gone; one goes on reading with what has come, unless one has gone elsewhere.
+    if ([more, document.body].includes(document.activeElement as HTMLElement)) first.querySelector("a")?.focus();
   }
   async function remove(id: string, name: string): Promise<void> {
     if (!(await isToBeRemoved(name))) return;
@@ -59,21 +70,10 @@ export function historyView(api: JobsApi): View {
     return label;
   }
 
-  function show({ jobs: found, next, isAsking, problem }: Listing): void {
+  function show({ jobs: found, next, problem }: Listing): void {
     trouble.hidden = problem === null;
-    if (problem !== null) {
-      trouble.replaceChildren(
-        element("p", {}, problem.message),
-        element(
-          "button",
-          { type: "button", class: "button", onclick: () => void jobs.refresh() },
-          icon("retry"),
-          "Try again",
-        ),
-      );
-    }
+    if (problem !== null && wrong.textContent !== problem.message) wrong.textContent = problem.message;
     more.hidden = next === null;
-    more.disabled = isAsking;
     list.classList.toggle("waiting", found === null && problem === null);
     if (found === null) return;
     for (const [id, { root: gone }] of rows) {

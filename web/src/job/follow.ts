@@ -2,6 +2,7 @@
 
 import { problemOf, type Problem } from "../api/problem";
 import { createStore, type Store } from "../store";
+import { browserTab, type Tab } from "../tab";
 import type { Schemas } from "../types";
 import { hasEnded } from "./words";
 
@@ -12,16 +13,9 @@ export interface Following {
   readonly job: Store<Job | null>;
   /** Why it could not be asked for, last time; null where it could. */
   readonly problem: Store<Problem | null>;
-  /** Asks now, also for a job that has ended. */
+  /** Asks now, also for a job that has ended. Rejects where that does not come through. */
   refresh(): Promise<void>;
   stop(): void;
-}
-
-/** Whether somebody looks. */
-export interface Tab {
-  isHidden(): boolean;
-  /** Calls the listener when somebody looks again, or the network is back; returns what ends that. */
-  onReturn(listener: () => void): () => void;
 }
 
 const SECOND = 1000;
@@ -51,20 +45,31 @@ export function follow(get: (signal: AbortSignal) => Promise<Job>, tab: Tab = br
   let failures = 0;
   let since = Date.now();
   let isStopped = false;
+  // Whoever waits for an older question gets the answer to this one.
+  let newest = Promise.resolve();
 
-  async function ask(): Promise<void> {
+  function ask(): Promise<void> {
+    return (newest = isStopped ? Promise.resolve() : askNow());
+  }
+  async function askNow(): Promise<void> {
     clearTimeout(timer);
     asking?.abort();
     const mine = (asking = new AbortController());
     try {
       const found = await get(mine.signal);
-      if (asking !== mine) return;
+      if (asking !== mine) {
+        await newest;
+        return;
+      }
       failures = 0;
       if (found.status !== job.get()?.status) since = Date.now();
       problem.set(null);
       job.set(found);
     } catch (thrown) {
-      if (asking !== mine) return;
+      if (asking !== mine) {
+        await newest;
+        return;
+      }
       failures += 1;
       problem.set(problemOf(thrown));
     }
@@ -86,30 +91,18 @@ export function follow(get: (signal: AbortSignal) => Promise<Job>, tab: Tab = br
   return {
     job,
     problem,
-    refresh: ask,
+    async refresh() {
+      await ask();
+      const found = problem.get();
+      if (found !== null) throw found;
+    },
     stop() {
       isStopped = true;
       forget();
       clearTimeout(timer);
       asking?.abort();
       asking = null;
-    },
-  };
-}
-
-function browserTab(): Tab {
-  return {
-    isHidden: () => document.hidden,
-    onReturn(listener) {
-      const seen = (): void => {
-        if (!document.hidden) listener();
-      };
-      document.addEventListener("visibilitychange", seen);
-      addEventListener("online", listener);
-      return () => {
-        document.removeEventListener("visibilitychange", seen);
-        removeEventListener("online", listener);
-      };
+      newest = Promise.resolve();
     },
   };
 }

@@ -39,12 +39,11 @@ export function editableName(given: {
     required: true,
     attributes: { "aria-label": "Name", autocomplete: "off" },
   });
-  const save = element("button", { type: "submit", class: "button primary" }, "Save");
   const form = element(
     "form",
     { class: "job-rename", hidden: true, onsubmit: (event) => void keep(event) },
     field,
-    save,
+    element("button", { type: "submit", class: "button primary" }, "Save"),
     element("button", { type: "button", class: "button", onclick: end }, "Cancel"),
   );
   const shown = element("div", { class: "job-name" }, heading, pencil);
@@ -52,6 +51,7 @@ export function editableName(given: {
     if (event.key === "Escape") end();
   });
 
+  let isKeeping = false;
   function set(label: string): void {
     if (text.textContent === label) return;
     text.textContent = label;
@@ -76,14 +76,15 @@ export function editableName(given: {
       end();
       return;
     }
-    save.disabled = true;
+    if (isKeeping) return;
+    isKeeping = true;
     try {
       set(await rename(wanted));
       end();
     } catch (thrown) {
       showProblem(problemOf(thrown));
     } finally {
-      save.disabled = false;
+      isKeeping = false;
     }
   }
   return {

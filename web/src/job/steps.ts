@@ -1,6 +1,6 @@
 /** The way of a job in steps and words: which are done, which is now, what it says. Knows no view and no clock. */
 
-import { countText } from "../result/kinds";
+import { countText } from "../amounts";
 import type { Schemas } from "../types";
 import { hasEnded, lookOf } from "./words";
 

@@ -42,7 +42,12 @@ export function jobView({ id, api, goTo, change }: Given): View {
   const name = editableName({
     heading: element("h1", {}, title),
     text: title,
-    rename: async (label) => (await api.rename(id, label)).label,
+    async rename(wanted) {
+      const { label } = await api.rename(id, wanted);
+      // The tab's title has it too, and an answer from before must not bring the old one back.
+      lookAgain();
+      return label;
+    },
   });
   const state = element("p", { class: "job-state" });
   const actions = element("div", { class: "job-actions" });
@@ -61,15 +66,17 @@ export function jobView({ id, api, goTo, change }: Given): View {
     result,
   );
 
+  let isGone = false;
   const does: Readonly<Record<Action, () => Promise<void>>> = {
     async retry() {
-      goTo((await api.retry(id)).id);
+      const made = await api.retry(id);
+      leaveFor(made.id);
     },
     async change() {
       // The link to the photo may have run out.
       await following.refresh();
       const job = following.job.get();
-      if (job !== null) await change(job);
+      if (job !== null && !isGone) await change(job);
     },
     async cancel() {
       const isSure = await confirmed({
@@ -79,27 +86,39 @@ export function jobView({ id, api, goTo, change }: Given): View {
         no: "Let it run",
         danger: true,
       });
-      if (isSure) await api.cancel(id);
+      if (!isSure) return;
+      await api.cancel(id);
+      lookAgain();
     },
     async remove() {
       if (!(await isToBeRemoved(title.textContent))) return;
       await api.remove(id);
       showDone(`“${title.textContent}” was deleted.`);
-      goTo(null);
+      leaveFor(null);
     },
   };
+  /** Where that does not come through, it is said at the top. */
+  function lookAgain(): void {
+    following.refresh().catch(() => undefined);
+  }
+  /** Unless one has gone elsewhere meanwhile. */
+  function leaveFor(other: string | null): void {
+    if (!isGone) goTo(other);
+  }
   async function act(action: Action, button: HTMLButtonElement): Promise<void> {
-    button.disabled = true;
+    // It keeps the focus, which a disabled one would lose: a dialog gives it back.
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
     try {
       await does[action]();
     } catch (thrown) {
       const problem = problemOf(thrown);
-      // It ended in this very moment: that is what is shown now.
-      if (problem.code !== "job_ended") showProblem(problem);
+      // It ended in this very moment: that is shown then.
+      if (problem.code === "job_ended") lookAgain();
+      else showProblem(problem);
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     }
-    if (action === "cancel") await following.refresh();
   }
 
   let shown: { readonly job: Store<Job>; readonly view: View } | null = null;
@@ -139,14 +158,19 @@ export function jobView({ id, api, goTo, change }: Given): View {
     following.problem.subscribe((problem) => {
       trouble.hidden = problem === null;
       if (problem === null) return;
-      if (problem.code === "job_not_found") root.replaceChildren(...notFound());
-      else trouble.textContent = troubleText(problem, following.job.get());
+      const text = troubleText(problem, following.job.get());
+      if (problem.code === "job_not_found") {
+        const hadFocus = root.contains(document.activeElement);
+        root.replaceChildren(...notFound());
+        if (hadFocus) root.querySelector("h1")?.focus();
+      } else if (trouble.textContent !== text) trouble.textContent = text;
     }),
   ];
   setTitle("Job");
   return {
     root,
     destroy() {
+      isGone = true;
       following.stop();
       for (const each of forget) each();
       way.destroy();

@@ -53,6 +53,7 @@ export function wayView(): Way {
     set(next) {
       job = next;
       show();
+      if (next.ended_at !== null) clearInterval(timer);
     },
     destroy: () => clearInterval(timer),
   };

@@ -51,9 +51,12 @@ const FAILURES: Readonly<Record<string, readonly [what: string, advice: string]>
   no_answer: ["The job was given to the GPU, and no answer came in time.", "Try again."],
   inference_failed: [
     "The making broke off.",
-    "Try again; if it happens once more, tell your operator what stands here:",
+    "Try again; if it happens once more, tell whoever runs this Gen3D what stands here:",
   ],
-  result_unreadable: ["What was made could not be read.", "Try again; if it happens once more, tell your operator."],
+  result_unreadable: [
+    "What was made could not be read.",
+    "Try again; if it happens once more, tell whoever runs this Gen3D.",
+  ],
   no_object_made: ["No object could be made.", "Each says why below. Change its box, and try again."],
   cancelled: ["You cancelled this job.", "What was made until then stays."],
 };

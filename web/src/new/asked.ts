@@ -15,8 +15,6 @@ export const TYPES = [
   "image/heif",
 ] as const satisfies readonly Schemas["NewJob"]["file"]["type"][];
 
-const LONGEST_NAME = 255;
-
 /** What is ready to be made. */
 export interface Ready {
   readonly photo: Photo;
@@ -29,19 +27,13 @@ export function newJobOf({ photo, boxes, options }: Ready): Schemas["NewJob"] {
   return {
     boxes: boxes.map(boxOf),
     options,
-    file: { name: nameOf(photo.file), type: typeOf(photo.file), bytes: photo.file.size },
+    file: { name: photo.file.name, type: typeOf(photo.file), bytes: photo.file.size },
   };
 }
 
 function boxOf({ x_min, y_min, x_max, y_max, label }: Box): Schemas["NamedBox"] {
   const sides = { x_min, y_min, x_max, y_max };
   return label.trim() === "" ? sides : { ...sides, label: label.trim() };
-}
-
-/** A file's name as the service takes it: no folders, no control characters, no halves of characters, not too long. */
-export function nameOf(file: File): string {
-  const name = file.name.replace(/[\p{Cc}\p{Cs}/\\]/gu, "_").trim();
-  return name === "" ? "photo" : Array.from(name).slice(0, LONGEST_NAME).join("");
 }
 
 function typeOf(file: File): Schemas["NewJob"]["file"]["type"] {

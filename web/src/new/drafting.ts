@@ -21,6 +21,7 @@ export interface Drafting {
   clear(): void;
   /** Fetches what was kept on an earlier visit. */
   restore(): Promise<void>;
+  /** Keeps at once what was about to be kept; the photo is to be shown no more. */
   stop(): void;
 }
 
@@ -85,16 +86,23 @@ export function createDrafting(keeper: Keeper, most: () => number): Drafting {
     async restore() {
       const draft = await keeper.kept();
       // Somebody was quicker, and that counts.
-      if (isRestoring && draft !== null) {
+      if (!isRestoring) {
+        if (draft?.photo) URL.revokeObjectURL(draft.photo.url);
+        return;
+      }
+      if (draft !== null) {
         options.set(draft.options);
         if (draft.photo !== null) put(draft.photo, draft.boxes);
       }
       isRestoring = false;
     },
     stop() {
+      isRestoring = false;
       if (timer !== undefined) keepNow();
       forgetOptions();
       forget();
+      const held = canvas.get();
+      if (held !== null) URL.revokeObjectURL(held.photo.url);
     },
   };
 }

@@ -1,7 +1,7 @@
 /** The button that makes it 3D: why it cannot yet, how far the upload is, what went wrong. Knows no HTTP. */
 
+import { countText, sizeText } from "../amounts";
 import { element } from "../element";
-import { countText, sizeText } from "../result/kinds";
 import { announce } from "../shell/announce";
 import { icon } from "../shell/icons";
 import type { Store } from "../store";

@@ -1,7 +1,7 @@
 /** What the photo is, below it: its name and size, and what it was before it was made smaller. Knows no editor. */
 
+import { sizeText } from "../amounts";
 import { element } from "../element";
-import { sizeText } from "../result/kinds";
 import type { Photo } from "../types";
 
 /** The line below the photo. */

@@ -1,5 +1,6 @@
 /** Takes a job's photo, boxes and options up again, to be changed. Knows no view. */
 
+import { bytesAt } from "../api/bytes";
 import { Problem } from "../api/problem";
 import { defaultOptions } from "../options/options";
 import { openPhoto } from "../photo/open";
@@ -26,19 +27,12 @@ export async function reopen(
     "The photo of this job cannot be had any more: choose it again from your own files.",
   );
   if (job.image_url === null) throw gone;
-  const answer = await fetch(job.image_url).catch(() => {
-    throw new Problem("offline", "The photo cannot be fetched. Check your connection, and try again.");
-  });
-  if (!answer.ok) throw gone;
-  const photo = await openPhoto(await fileOf(answer, job.label), limits);
+  const found = await bytesAt(job.image_url);
+  if (found === null) throw gone;
+  const file = new File([found], job.label ?? "photo", { type: found.type });
   return {
-    photo,
+    photo: await openPhoto(file, limits),
     boxes: job.boxes.map(({ label = "", ...sides }) => ({ ...sides, label })),
     options: { ...defaultOptions, ...job.options },
   };
-}
-
-async function fileOf(answer: Response, label: string | null): Promise<File> {
-  const photo = await answer.blob();
-  return new File([photo], label ?? "photo", { type: photo.type });
 }

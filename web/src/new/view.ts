@@ -1,12 +1,12 @@
 /** The page of a new job: a photo, then boxes and options, then on its way. Knows neither HTTP nor what comes after. */
 
+import { countText } from "../amounts";
 import type { Problem } from "../api/problem";
 import { boxEditor } from "../boxes/editor";
 import { boxList } from "../boxes/list";
 import { element } from "../element";
 import { optionsView } from "../options/view";
 import { photoView } from "../photo/view";
-import { countText } from "../result/kinds";
 import { confirmed } from "../shell/dialog";
 import { icon } from "../shell/icons";
 import { showProblem } from "../shell/notices";

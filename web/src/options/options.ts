@@ -3,7 +3,7 @@
 import type { Options } from "../types";
 
 export type Quality = Options["quality"];
-export type Format = Options["formats"][number];
+type Format = Options["formats"][number];
 
 /** As the service has them. */
 export const defaultOptions: Options = {

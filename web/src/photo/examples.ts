@@ -1,5 +1,6 @@
 /** The example photos, with boxes that are drawn already. Knows no view. */
 
+import { bytesAt } from "../api/bytes";
 import { Problem } from "../api/problem";
 import type { Box } from "../types";
 
@@ -34,9 +35,7 @@ export const EXAMPLES: readonly Example[] = [
 ];
 
 export async function fetchExample({ name, path }: Example): Promise<File> {
-  const answer = await fetch(path).catch(() => null);
-  if (!answer?.ok) {
-    throw new Problem("offline", "The example cannot be fetched: look at your connection, and try again.");
-  }
-  return new File([await answer.blob()], `${name}.jpg`, { type: "image/jpeg" });
+  const photo = await bytesAt(path);
+  if (photo === null) throw new Problem("example_gone", "The example is not there any more. Reload the page.");
+  return new File([photo], `${name}.jpg`, { type: "image/jpeg" });
 }

@@ -1,11 +1,12 @@
 /** A file → a photo as it will be uploaded, or what to do about it. Knows neither the page nor the service's address. */
 
+import { sizeText } from "../amounts";
 import { Problem } from "../api/problem";
 import { SMALLEST_SIDE } from "../boxes/geometry";
 import type { Photo } from "../types";
 import type { Encoded, Order } from "./encode.worker";
 import { HEAD_BYTES, kindOf, type Kind } from "./kinds";
-import { inMegabytes, MOST_PIXELS, withinLongerSide } from "./sizes";
+import { MOST_PIXELS, withinLongerSide } from "./sizes";
 
 export interface PhotoLimits {
   readonly maxBytes: number;
@@ -22,8 +23,8 @@ const LONGEST_NAME = 255;
  * A file that the service takes, and that every browser shows, stays as it is to the byte. Others are drawn upright,
  * with the longer side at most 4096 pixels, and become JPEG; `original` says what they were where they were larger.
  *
- * @throws Problem `image_empty`, `image_unsupported`, `image_truncated`, `image_too_small` or `image_too_large`; the
- *     codes that the service has too mean the same.
+ * @throws Problem `image_empty`, `image_unsupported`, `image_truncated`, `image_too_small` or `image_too_large`, which
+ *     mean the same where the service has them too; or `encoder_not_loaded`.
  */
 export async function openPhoto(file: File, limits: PhotoLimits): Promise<Photo> {
   if (file.size === 0) throw new Problem("image_empty", "This file is empty: choose the photo itself.");
@@ -116,9 +117,13 @@ async function proveDecodable(file: File, kind: Kind): Promise<void> {
 async function encode(order: Order, kind: Kind): Promise<Blob> {
   const worker = new Worker(new URL("./encode.worker.ts", import.meta.url), { type: "module" });
   try {
-    const encoded = await new Promise<Encoded>((answer) => {
+    const encoded = await new Promise<Encoded>((answer, fail) => {
       worker.onmessage = (event: MessageEvent<Encoded>) => answer(event.data);
-      worker.onerror = () => answer(null);
+      // Of its own it throws nothing: its program is not there.
+      worker.onerror = () => {
+        const message = "A part of the page did not come through. Check the connection, and reload the page.";
+        fail(new Problem("encoder_not_loaded", message));
+      };
       worker.postMessage(order);
     });
     if (!encoded) throw undecodable(kind);
@@ -145,7 +150,7 @@ function undecodable({ type, name, isShownEverywhere }: Kind): Problem {
 }
 
 function tooManyBytes(bytes: number, most: number): Problem {
-  const message = `This file has ${inMegabytes(bytes)}; at most ${inMegabytes(most)} are taken. Make the photo smaller first.`;
+  const message = `This file has ${sizeText(bytes)}; at most ${sizeText(most)} are taken. Make the photo smaller first.`;
   return new Problem("image_too_large", message, { max_image_bytes: most });
 }
 

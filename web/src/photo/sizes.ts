@@ -38,9 +38,3 @@ export function stepsTo(from: Size, to: Size): readonly Size[] {
   }
   return [...steps, to];
 }
-
-/** A number of bytes in words: "3.4 MB". */
-export function inMegabytes(bytes: number): string {
-  const megabytes = bytes / 1e6;
-  return `${megabytes >= 10 ? Math.round(megabytes) : Math.max(0.1, megabytes).toFixed(1)} MB`;
-}

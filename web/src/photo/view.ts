@@ -73,10 +73,14 @@ export function photoView(given: {
     }
   }
 
-  /** A chooser of files; made anew each time, so that the same file can be chosen twice. */
+  /**
+   * A chooser of files; made anew each time, so that the same file can be chosen twice. It is in the page while people
+   * choose, because browsers may forget one that is nowhere.
+   */
   function picker(capture?: "environment"): HTMLInputElement {
     const input = element("input", {
       type: "file",
+      hidden: true,
       accept: capture ? "image/*" : given.limits().types.join(","),
       onchange: () => {
         const [file] = input.files ?? [];
@@ -84,6 +88,8 @@ export function photoView(given: {
       },
     });
     if (capture) input.capture = capture;
+    root.querySelector(":scope > input")?.remove();
+    root.append(input);
     return input;
   }
 

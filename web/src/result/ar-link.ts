@@ -45,6 +45,8 @@ export function arLink(given: { files: Files; refresh(): Promise<void> }): ArLin
     const part = shown;
     void given.refresh().then(
       () => {
+        // Meanwhile another may be shown, or nothing any more.
+        if (shown?.key !== part.key) return;
         const fresh = fileOf(part) === null ? null : given.files.link(fileOf(part) ?? "");
         // Where it is no newer, another click would only come back here.
         if (fresh !== null && (linkEnd(fresh) ?? 0) > Date.now() + AHEAD_MS) {

@@ -1,12 +1,13 @@
 /** The files of the chosen part and of the whole job, to be saved. Knows not how they come. */
 
+import { sizeText } from "../amounts";
 import { problemOf } from "../api/problem";
 import { element } from "../element";
 import { announce } from "../shell/announce";
 import { icon } from "../shell/icons";
 import type { Schemas, View } from "../types";
 import type { Files } from "./files";
-import { inOrder, kindOf, saveName, sizeText } from "./kinds";
+import { inOrder, kindOf, saveName } from "./kinds";
 import { nameOf, sameFiles, type Part } from "./parts";
 
 type File = Schemas["File"];

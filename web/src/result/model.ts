@@ -1,12 +1,12 @@
 /** The chosen part in three dimensions, or why it is not to be seen. Brings the viewer when it is first needed. */
 
+import { countText, sizeText } from "../amounts";
 import { Problem, problemOf } from "../api/problem";
 import { element, type Child } from "../element";
 import { icon } from "../shell/icons";
 import type { Schemas, View } from "../types";
 import type { Viewer } from "../viewer/viewer";
 import type { Files } from "./files";
-import { countText, sizeText } from "./kinds";
 import { nameOf, type Part } from "./parts";
 
 export interface ModelPanel extends View {
@@ -62,7 +62,10 @@ export function modelPanel(given: { files: Files }): ModelPanel {
     cover("loading", element("p", { textContent: `Loading the model, ${sizeText(file.bytes)}` }), bar);
     try {
       // The viewer and the first model come side by side.
-      viewer ??= openViewer();
+      viewer ??= openViewer().catch((thrown: unknown) => {
+        viewer = null;
+        throw thrown;
+      });
       const coming = given.files.blob(file.name, (loaded) => {
         bar.value = loaded;
       });

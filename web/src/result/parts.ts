@@ -30,7 +30,7 @@ export interface Part {
   readonly error: Schemas["Problem"] | null;
 }
 
-export const SCENE_KEY = "scene";
+const SCENE_KEY = "scene";
 const SCENE_FILE = "scene.glb";
 
 /** The objects in the order of their boxes, and the scene, where it holds more than one of them. */

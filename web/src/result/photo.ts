@@ -97,7 +97,9 @@ export function photoPanel(given: {
 
   async function loadPhoto(): Promise<boolean> {
     try {
-      url = URL.createObjectURL(await given.files.blob(PHOTO));
+      const file = await given.files.blob(PHOTO);
+      if (destroyed) return false;
+      url = URL.createObjectURL(file);
       image.src = url;
       await image.decode();
     } catch {

@@ -97,13 +97,16 @@ export function partTabs(given: {
     for (const [key, { button }] of tabs) {
       button.ariaSelected = String(key === chosen);
       button.tabIndex = key === chosen ? 0 : -1;
-      if (key === chosen) requestAnimationFrame(() => bring(button));
     }
   }
 
   /** Brings a tab into view within the strip alone, once it has its place: the page stays where it is. */
-  function bring(button: HTMLElement): void {
-    root.scrollTo({ left: button.offsetLeft - (root.clientWidth - button.offsetWidth) / 2 });
+  function bring(key: string | null): void {
+    const button = tabs.get(key ?? "")?.button;
+    if (button === undefined) return;
+    requestAnimationFrame(() => {
+      root.scrollTo({ left: button.offsetLeft - (root.clientWidth - button.offsetWidth) / 2 });
+    });
   }
 
   function move(event: KeyboardEvent): void {
@@ -127,7 +130,11 @@ export function partTabs(given: {
     root.hidden = parts.length < 2;
     mark(given.chosen.get());
   });
-  const endChosen = given.chosen.subscribe(mark);
+  // Not with each answer of the job: somebody may be looking along the strip.
+  const endChosen = given.chosen.subscribe((chosen) => {
+    mark(chosen);
+    bring(chosen);
+  });
 
   return {
     root,

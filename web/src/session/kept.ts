@@ -13,9 +13,12 @@ export interface Kept {
   write(entry: Entry): void;
   /** Calls the listener when another tab has written. */
   watch(listener: () => void): void;
-  /** Does the work while no other tab is at its own. */
+  /** Does the work while no other tab is at its own, unless that takes too long: phones halt tabs in the middle. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }
+
+/** Longer than Cognito may take to answer. */
+const WAIT_MS = 25_000;
 
 const entrySchema = v.union([
   v.pipe(
@@ -53,8 +56,20 @@ export function keptInBrowser(clientId: string): Kept {
         // The key is null where everything was cleared.
         if (event.key === key || event.key === null) listener();
       });
+      // A page that the browser had put away, for the button Back, was not told of anything.
+      window.addEventListener("pageshow", (event) => {
+        if (event.persisted) listener();
+      });
     },
-    alone: async (work) => await navigator.locks.request(key, work),
+    async alone(work) {
+      const late = AbortSignal.timeout(WAIT_MS);
+      try {
+        return await navigator.locks.request(key, { signal: late }, work);
+      } catch (thrown) {
+        if (thrown !== late.reason) throw thrown;
+        return await work();
+      }
+    },
   };
 }
 

@@ -56,6 +56,11 @@ export function tell(title: string, ...content: readonly Child[]): void {
   open(dialog, () => undefined);
 }
 
+/** Closes what is open, as Escape does. */
+export function closeDialogs(): void {
+  for (const dialog of document.querySelectorAll<HTMLDialogElement>("dialog[open]")) dialog.close();
+}
+
 function frame(title: string, ...content: readonly Child[]): HTMLDialogElement {
   count += 1;
   const heading = element("h2", { id: `dialog-${count}` }, title);

@@ -2,6 +2,7 @@
 
 import type { Problem } from "../api/problem";
 import { element } from "../element";
+import { announce } from "./announce";
 import { icon } from "./icons";
 
 // What was done need not be dismissed; what went wrong stays until it is.
@@ -19,29 +20,37 @@ export function showProblem(problem: Problem): void {
 /** Shows for a while that something was done. */
 export function showDone(text: string): void {
   const notice = show(text, "good");
-  setTimeout(() => notice.remove(), DONE_MS);
+  announce(text);
+  setTimeout(() => {
+    // Whoever is at its button dismisses it.
+    if (!notice.contains(document.activeElement)) notice.remove();
+  }, DONE_MS);
 }
 
 function show(text: string, kind: "good" | "bad"): HTMLElement {
   if (list === null) {
-    list = element("div", {
-      class: "notices",
-      attributes: { role: "log", "aria-live": "assertive", "aria-label": "Notices" },
-    });
+    list = element("div", { class: "notices" });
     document.body.append(list);
   }
   for (const shown of [...list.children]) if (shown.firstElementChild?.textContent === text) shown.remove();
   while (list.childElementCount >= MOST) list.firstElementChild?.remove();
+  // Where the focus goes back to.
+  let before: EventTarget | null = null;
   const notice = element(
     "div",
     { class: `notice notices-one ${kind}` },
-    element("p", {}, text),
+    // An alert is read as it comes, also where no other was there before.
+    element("p", { attributes: { role: kind === "bad" ? "alert" : undefined } }, text),
     element(
       "button",
       {
         type: "button",
         class: "button quiet icon",
-        onclick: () => notice.remove(),
+        onfocus: (event) => (before = event.relatedTarget),
+        onclick: () => {
+          notice.remove();
+          if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+        },
         attributes: { "aria-label": "Dismiss" },
       },
       icon("close"),

@@ -6,6 +6,7 @@ import type { Store } from "../store";
 import type { View } from "../types";
 import { accountMenu } from "./account";
 import { announce } from "./announce";
+import { closeDialogs } from "./dialog";
 import { mark } from "./mark";
 import { icon, type IconName } from "./icons";
 import { showShortcuts } from "./shortcuts";
@@ -68,10 +69,15 @@ export function createShell(given: { readonly theme: Store<Theme>; readonly sign
     if (event.key === "?" && !isTyping(event) && document.querySelector("dialog[open]") === null) showShortcuts();
   });
 
+  addEventListener("dragover", refuseFiles);
+  addEventListener("drop", refuseFiles);
+
   let shown: View | null = null;
   return {
     root,
     show(page) {
+      // They ask about the page that goes.
+      closeDialogs();
       shown?.destroy();
       shown = page;
       main.replaceChildren(page.root);
@@ -97,6 +103,13 @@ function link(route: Route, text: string, name: IconName): HTMLAnchorElement {
 function skip(event: Event, main: HTMLElement): void {
   event.preventDefault();
   main.focus();
+}
+
+/** Unless the page that is shown takes them, which hears of it next: a browser would leave Gen3D to show the file. */
+function refuseFiles(event: DragEvent): void {
+  if (event.dataTransfer?.types.includes("Files") !== true) return;
+  event.preventDefault();
+  event.dataTransfer.dropEffect = "none";
 }
 
 function isTyping(event: KeyboardEvent): boolean {

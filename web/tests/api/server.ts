@@ -10,8 +10,9 @@ export interface Asked {
   readonly body: string;
 }
 
-/** What is answered; or that the connection breaks, or nothing ever comes. */
-export type Reply = { readonly status: number; readonly body?: unknown; readonly text?: string } | "broken" | "silent";
+/** What is answered; or that the connection breaks, or is cut in the middle of the body, or nothing ever comes. */
+export type Reply =
+  { readonly status: number; readonly body?: unknown; readonly text?: string } | "broken" | "cut" | "silent";
 
 export interface Server {
   readonly origin: string;
@@ -34,6 +35,11 @@ export async function serving(reply: (asked: Asked) => Reply): Promise<Server> {
       if (given === "silent") return;
       if (given === "broken") {
         request.socket.destroy();
+        return;
+      }
+      if (given === "cut") {
+        response.writeHead(200, { "Content-Length": 1000 });
+        response.write("a beginning", () => request.socket.destroy());
         return;
       }
       response.writeHead(given.status, { "Content-Type": "application/json" });

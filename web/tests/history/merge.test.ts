@@ -2,22 +2,7 @@ import { expect, test } from "vitest";
 
 import { withFresh, withMore } from "../../src/history/merge";
 import type { Schemas } from "../../src/types";
-
-/** The newest first, as their ids are. */
-function jobs(...ids: readonly string[]): Schemas["Summary"][] {
-  return ids.map((id) => ({
-    id,
-    label: null,
-    status: "succeeded",
-    created_at: "2026-11-23T12:00:00.000Z",
-    ended_at: null,
-    stage: null,
-    object: null,
-    percent: 100,
-    error: null,
-    thumbnail_url: null,
-  }));
-}
+import { summaries as jobs } from "./summaries";
 
 const ids = (list: readonly Schemas["Summary"][]): string => list.map(({ id }) => id).join("");
 

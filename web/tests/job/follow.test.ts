@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { Problem } from "../../src/api/problem";
-import { follow, pauseOf, type Following, type Tab } from "../../src/job/follow";
+import { follow, pauseOf, type Following } from "../../src/job/follow";
+import type { Tab } from "../../src/tab";
 import type { Schemas } from "../../src/types";
 import { jobWith } from "./jobs";
 
@@ -98,6 +99,34 @@ test("an ended job can be asked for again, for fresh links", async () => {
   await job.refresh();
   expect(asked()).toBe(2);
 });
+
+test("who asks again hears where that does not come through", async () => {
+  const { following: job } = play(ended, new Problem("offline", "There is no network."));
+  await vi.advanceTimersByTimeAsync(0);
+  await expect(job.refresh()).rejects.toMatchObject({ code: "offline" });
+});
+
+test("who has asked twice has the newer answer both times", async () => {
+  const answers: ((job: Schemas["Job"]) => void)[] = [];
+  following = follow(() => new Promise((answer) => answers.push(answer)), { isHidden: () => false, onReturn });
+  const names: (string | null | undefined)[] = [];
+  const both = [following.refresh(), following.refresh()].map((each) =>
+    each.then(() => names.push(following?.job.get()?.label)),
+  );
+  for (const [place, answer] of answers.entries()) answer(jobWith(1, { label: `${place}` }));
+  await Promise.all(both);
+  expect(names).toEqual(["2", "2"]);
+});
+
+test("who asks as it is stopped does not wait for ever", async () => {
+  following = follow(() => new Promise(() => undefined), { isHidden: () => false, onReturn });
+  following.stop();
+  await expect(following.refresh()).resolves.toBeUndefined();
+});
+
+function onReturn(): () => void {
+  return () => undefined;
+}
 
 test("nothing is asked after it was stopped", async () => {
   const { following: job, asked } = play(running);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { nameOf, newJobOf } from "../../src/new/asked";
+import { newJobOf } from "../../src/new/asked";
 import { defaultOptions } from "../../src/options/options";
 import { readyWith } from "./ready";
 
@@ -15,13 +15,4 @@ test("a job is asked for with boxes, options, and what the file is", () => {
 test("a box without a label has none", () => {
   const boxes = [{ id: 1, x_min: 0, y_min: 0, x_max: 9, y_max: 9, label: "  " }];
   expect(newJobOf(readyWith({ boxes })).boxes).toEqual([{ x_min: 0, y_min: 0, x_max: 9, y_max: 9 }]);
-});
-
-test.each([
-  ["a\\b/c\u0007.jpg", "a_b_c_.jpg"],
-  ["   ", "photo"],
-  ["\ud83d.png", "_.png"],
-  ["🏺".repeat(300), "🏺".repeat(255)],
-])("the file %o is called %o", (name, called) => {
-  expect(nameOf({ name } as File)).toBe(called);
 });

@@ -11,6 +11,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const BOX = { x_min: 1, y_min: 1, x_max: 20, y_max: 20, label: "" };
@@ -68,4 +69,25 @@ test("leaving keeps at once what was about to be kept", async () => {
   drafting.begin(readyWith().photo, [BOX]);
   drafting.stop();
   expect(kept).toHaveLength(1);
+});
+
+test("a draft that comes after somebody has left is not shown, and its picture is given up", async () => {
+  const given = vi.spyOn(URL, "revokeObjectURL");
+  const { photo, boxes } = readyWith();
+  const { drafting } = play({ photo, boxes, options: defaultOptions });
+  const restored = drafting.restore();
+  drafting.stop();
+  await restored;
+  expect(drafting.canvas.get()).toBeNull();
+  expect(given).toHaveBeenCalledWith(photo.url);
+});
+
+test("leaving gives the picture up", async () => {
+  const given = vi.spyOn(URL, "revokeObjectURL");
+  const { photo } = readyWith();
+  const { drafting } = play();
+  await drafting.restore();
+  drafting.begin(photo, [BOX]);
+  drafting.stop();
+  expect(given).toHaveBeenCalledWith(photo.url);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fileName } from "../../src/photo/open";
-import { inMegabytes, LONGER_SIDE, MOST_PIXELS, stepsTo, withinLongerSide } from "../../src/photo/sizes";
+import { LONGER_SIDE, MOST_PIXELS, stepsTo, withinLongerSide } from "../../src/photo/sizes";
 
 // What Safari on iOS allows a canvas.
 const IOS_PIXELS = 16_777_216;
@@ -30,12 +30,6 @@ describe("a photo that is made smaller", () => {
       expect(before).toEqual(to);
       expect(Math.max(to.width, to.height)).toBe(LONGER_SIDE);
     }
-  });
-});
-
-describe("a size in words", () => {
-  it("has a digit after the point where that says something", () => {
-    expect([inMegabytes(0), inMegabytes(3_449_000), inMegabytes(64 * 2 ** 20)]).toEqual(["0.1 MB", "3.4 MB", "67 MB"]);
   });
 });
 
