@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
-from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, FloatRect, Locator, Page, expect
 
 from infra.local.stage import Stage, User
+from tests.web.browser import PATIENCE_MS
 
 # Told by the browser itself beside the console, with what was refused.
 _NOTE_VIOLATIONS: Final = """
@@ -119,12 +120,20 @@ class Person:
         """The boxes as the list has them."""
         return self.page.get_by_role("list", name="Boxes", exact=True).locator("> li")
 
+    def see_photo(self) -> FloatRect:
+        """Where the photo is on the screen, once it is laid out."""
+        photo = self.page.locator(".editor-stage img")
+        for _ in range(PATIENCE_MS // 50):
+            seen = photo.bounding_box()
+            if seen is not None and seen["width"] > 50:
+                return seen
+            self.page.wait_for_timeout(50)
+        raise AssertionError("the photo is not to be seen")
+
     def draw(self, shares: Sequence[float]) -> None:
         """A box over the photo, from the first corner to the other: x, y, x, y in shares of its width and height."""
-        photo = self.page.locator(".editor-stage img")
-        photo.scroll_into_view_if_needed()
-        seen = photo.bounding_box()
-        assert seen is not None
+        self.page.locator(".editor-stage img").scroll_into_view_if_needed()
+        seen = self.see_photo()
         begin, end = (
             (seen["x"] + x * seen["width"], seen["y"] + y * seen["height"]) for x, y in (shares[:2], shares[2:])
         )

@@ -33,17 +33,30 @@ def test_a_photo_is_pasted(open_page: Open, visitor: Visitor, photo: Path) -> No
 def test_two_fingers_look_closer_and_draw_nothing(open_page: Open, visitor: Visitor, photo: Path) -> None:
     person = open_page(visitor, PHONE)
     person.choose(photo)
-    picture = person.page.locator(".editor-stage img")
-    expect(picture).to_be_visible()
-    before = picture.bounding_box()
+    before = person.see_photo()
     person.spread_fingers(person.page.locator(".editor-stage"))
-    after = picture.bounding_box()
-    assert before is not None
-    assert after is not None
-    assert after["width"] > 2 * before["width"]
+    assert person.see_photo()["width"] > 2 * before["width"]
     expect(person.boxes).to_have_count(0)
     person.press("See the whole photo")
-    assert picture.bounding_box() == before
+    assert person.see_photo() == before
+
+
+def test_a_number_that_cannot_be_is_said_before_anything_is_made(
+    open_page: Open, visitor: Visitor, photo: Path
+) -> None:
+    person = open_page(visitor)
+    person.choose(photo)
+    person.draw(CUP)
+    person.page.get_by_text("More options").click()
+    triangles = person.page.get_by_label("Triangles")
+    triangles.fill("12")
+    triangles.press("Tab")
+    expect(person.button("Make 3D")).to_have_attribute("aria-disabled", "true")
+    reason = "Triangles: a whole number from 1,000 to 1,000,000."
+    expect(person.button("Make 3D")).to_have_accessible_description(reason)
+    triangles.fill("2000")
+    triangles.press("Tab")
+    expect(person.button("Make 3D")).to_have_attribute("aria-disabled", "false")
 
 
 def test_a_box_is_set_by_numbers(open_page: Open, visitor: Visitor, photo: Path) -> None:

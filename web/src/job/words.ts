@@ -50,7 +50,7 @@ const FAILURES: Readonly<Record<string, readonly [what: string, advice: string]>
   never_submitted: ["The service could not pass the job on to be made.", "Try again in a while."],
   no_answer: ["The job was given to the GPU, and no answer came in time.", "Try again."],
   inference_failed: [
-    "The making broke off.",
+    "The objects could not be made.",
     "Try again; if it happens once more, tell whoever runs this Gen3D what stands here:",
   ],
   result_unreadable: [

@@ -14,10 +14,12 @@ interface Given {
   readonly submission: Submission;
   readonly limits: Store<Schemas["Limits"] | null>;
   readonly canvas: Canvas;
+  /** What is wrong with the options; null where nothing is. */
+  readonly wrong: Store<string | null>;
 }
 
 /** The foot of the page: one button, and what there is to say about it. */
-export function goView({ drafting, submission, limits, canvas }: Given): View {
+export function goView({ drafting, submission, limits, canvas, wrong }: Given): View {
   const { photo, boxes } = canvas;
   const button = element("button", { type: "button", class: "button primary new-button", onclick: start });
   const cancel = element("button", { type: "button", class: "button", onclick: () => submission.cancel() }, "Cancel");
@@ -49,11 +51,11 @@ export function goView({ drafting, submission, limits, canvas }: Given): View {
     cancel.hidden = !isOnItsWay && !isStopped;
     button.replaceChildren(icon(isStopped ? "retry" : "cube"), isStopped ? "Try again" : "Make 3D");
     button.hidden = isOnItsWay;
-    button.setAttribute("aria-disabled", String(drawn === 0));
+    button.setAttribute("aria-disabled", String(drawn === 0 || wrong.get() !== null));
     fault.hidden = !isStopped;
     if (isStopped) fault.textContent = `${state.problem.message} Your photo and boxes are kept.`;
     line.hidden = isStopped;
-    line.textContent = lineOf(state, drawn, limits.get());
+    line.textContent = lineOf(state, drawn, wrong.get(), limits.get());
     if (state.kind === "uploading") bar.value = percentOf(state);
     else bar.removeAttribute("value");
   }
@@ -70,6 +72,7 @@ export function goView({ drafting, submission, limits, canvas }: Given): View {
     }),
     boxes.list.subscribe(() => show(submission.state.get())),
     limits.subscribe(() => show(submission.state.get())),
+    wrong.subscribe(() => show(submission.state.get())),
   ];
   return {
     root,
@@ -84,13 +87,14 @@ export function percentOf({ sent, total }: { readonly sent: number; readonly tot
   return Math.floor((100 * sent) / Math.max(1, total));
 }
 
-function lineOf(state: Submitting, drawn: number, limits: Schemas["Limits"] | null): string {
+function lineOf(state: Submitting, drawn: number, wrong: string | null, limits: Schemas["Limits"] | null): string {
   if (state.kind === "asking") return "Asking for a place…";
   if (state.kind === "uploading") {
     if (state.total > 0 && state.sent >= state.total) return "Uploaded; waiting for the answer…";
     return `Uploading the photo: ${sizeText(state.sent)} of ${sizeText(state.total)}`;
   }
   if (drawn === 0) return "Draw a box on the photo first.";
+  if (wrong !== null) return wrong;
   if (limits !== null && limits.open_jobs.used >= limits.open_jobs.most) {
     return `You have ${countText(limits.open_jobs.used, "job", "jobs")} under way, as many as one may have: wait for one, or cancel one in History.`;
   }

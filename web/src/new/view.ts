@@ -81,11 +81,12 @@ function beginning({ drafting, limits }: Given): View {
 function editing(given: Given, canvas: Canvas): View {
   const { drafting, submission } = given;
   const { photo, boxes } = canvas;
+  const options = optionsView(drafting.options, given.makesSplats);
   const views = {
     editor: boxEditor(canvas),
     list: boxList(canvas),
-    options: optionsView(drafting.options, given.makesSplats),
-    go: goView({ ...given, canvas }),
+    options,
+    go: goView({ ...given, canvas, wrong: options.wrong }),
   };
   const heading = element("h2", { class: "new-count" });
   const other = element(

@@ -2,7 +2,7 @@
 
 import "./options.css";
 import { element } from "../element";
-import type { Store } from "../store";
+import { createStore, type Store } from "../store";
 import type { Options, View } from "../types";
 import { FORMATS, NUMBERS, QUALITIES, readNumber, withFormat, withNumber, type NumberRule } from "./options";
 
@@ -10,8 +10,15 @@ export { defaultOptions } from "./options";
 
 let count = 0;
 
+export interface OptionsView extends View {
+  /** What is wrong with a number that was typed; null where nothing is. Until it is mended the options stay as they were. */
+  readonly wrong: Store<string | null>;
+}
+
 /** @param makesSplats Whether the engine does; else they cannot be asked for. */
-export function optionsView(options: Store<Options>, makesSplats: boolean): View {
+export function optionsView(options: Store<Options>, makesSplats: boolean): OptionsView {
+  const wrongs = new Map<string, string>();
+  const wrong = createStore<string | null>(null);
   count += 1;
   const prefix = `options-${count}`;
   const shows: ((now: Options) => void)[] = [];
@@ -49,7 +56,7 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): View
 
   function numberField(rule: NumberRule): HTMLElement {
     const id = `${prefix}-${rule.name}`;
-    const wrong = element("p", { id: `${id}-wrong`, class: "problem", hidden: true });
+    const fault = element("p", { id: `${id}-wrong`, class: "problem", hidden: true });
     const input = element("input", {
       id,
       type: "text",
@@ -59,9 +66,12 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): View
       onchange: () => {
         const value = readNumber(input.value, rule);
         const isWrong = typeof value === "string";
-        wrong.textContent = isWrong ? value : "";
-        wrong.hidden = !isWrong;
+        fault.textContent = isWrong ? value : "";
+        fault.hidden = !isWrong;
         input.setAttribute("aria-invalid", String(isWrong));
+        if (isWrong) wrongs.set(rule.name, value);
+        else wrongs.delete(rule.name);
+        wrong.set([...wrongs.values()][0] ?? null);
         if (!isWrong) options.set(withNumber(options.get(), rule, value));
       },
       attributes: { "aria-describedby": `${id}-about ${id}-wrong` },
@@ -75,7 +85,7 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): View
       element("label", { htmlFor: id }, rule.text),
       input,
       element("p", { id: `${id}-about`, class: "hint" }, rule.about),
-      wrong,
+      fault,
     );
   }
 
@@ -103,7 +113,7 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): View
   const end = options.subscribe((now) => {
     for (const show of shows) show(now);
   });
-  return { root, destroy: end };
+  return { root, wrong, destroy: end };
 }
 
 function group(name: string, look: string, content: readonly HTMLElement[]): HTMLElement {
