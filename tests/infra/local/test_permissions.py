@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+from infra import actions
 from infra.local.cloud import REGION
 from lambdas.actions import CALLS, ON_ITS_BEHALF, Grant, grants
 from lambdas.shared.documents import Origin, Step, to_json
@@ -24,33 +25,11 @@ from tests.infra.local.visitors import BOX, PHOTO, send, sign_up, wait_until
 # The first test is charged for the lives of all jobs, which take as long as ten others.
 pytestmark = pytest.mark.timeout(300)
 
-# What the container does; and SageMaker, where it puts answers and tells of failures, as the local one does.
-ENDPOINT: Final = {
-    Grant("s3:GetObject", "bucket/users/*"),
-    Grant("s3:PutObject", "bucket/users/*"),
-    Grant("s3:PutObject", "bucket/async/*"),
-    Grant("sns:Publish", "failure-topic"),
-}
+# What SageMaker does and the local one does as well: it puts answers down and tells of failures.
+PLAYED: Final = {Grant("s3:PutObject", "bucket/async/*"), Grant("sns:Publish", "failure-topic")}
 # What AWS does in a role's name and nobody does here; of the Lambdas, what lambdas/actions.py has as such.
 BY_AWS: Final[dict[str, set[Grant]]] = {
-    "endpoint": {
-        # The weights, which SageMaker lists and brings to the instance: the engine preview has none.
-        Grant("s3:GetObject", "bucket/weights/*"),
-        Grant("s3:ListBucket", "bucket"),
-        # Of an answer that came in parts and broke off.
-        Grant("s3:AbortMultipartUpload", "bucket/async/*"),
-        # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html: the image, its log, its metrics.
-        *(
-            Grant(f"ecr:{action}", "images")
-            for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
-        ),
-        Grant("ecr:GetAuthorizationToken", "*"),
-        *(
-            Grant(f"logs:{action}", "log-group")
-            for action in ("CreateLogGroup", "CreateLogStream", "DescribeLogStreams", "PutLogEvents")
-        ),
-        Grant("cloudwatch:PutMetricData", "*"),
-    },
+    "endpoint": set(actions.ON_ITS_BEHALF["endpoint"]) - PLAYED,
     # AWS's reference has SESv2's SendEmail under its own name; SES asks for ses:SendRawEmail where the content is raw.
     "notify": {Grant("ses:SendEmail", "mail-identity")},
 }
@@ -253,7 +232,7 @@ def fitting(need: Grant, among: set[Grant]) -> set[Grant]:
 def table(who: str) -> set[Grant]:
     """What a role is seen to do, by the tables."""
     if who == "endpoint":
-        return ENDPOINT
+        return PLAYED | {grant for granted in actions.CALLS[who].values() for grant in granted}
     if who == "page":
         return {Grant("s3:GetObject", "bucket/PUBLIC/*")}
     return {grant for granted in CALLS[who].values() for grant in granted}

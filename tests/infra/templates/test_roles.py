@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra import actions
 from infra.templates import read_template, template_file
 from lambdas.actions import Grant, grants
 from lambdas.extract.settings import ExtractSettings
@@ -30,8 +31,27 @@ RESOURCES = {
     OWN % ("sagemaker", "endpoint/gen3d-${Stage}"): "endpoint",
     OWN % ("ses", "identity/*"): "mail-identity",
     OWN % ("ses", "configuration-set/${MailSettings}"): "mail-identity",
+    OWN % ("sagemaker", "notebook-instance/Gen3D-${Stage}"): "notebook",
+    OWN % ("sagemaker", "notebook-instance/gen3d-${Stage}"): "notebook",
+    OWN % ("ecr", "repository/gen3d-${Stage}"): "images",
+    OWN % ("logs", "log-group:${EndpointLogName}:*"): "log-group",
+    OWN % ("logs", "log-group:/aws/sagemaker/NotebookInstances:*"): "log-group",
+    f"{BUCKET}/${{NotebookSource}}": "notebook-source",
     "ImageUploadedArn": "uploaded-queue",
     "JobFinishedArn": "finished-queue",
+    "InvocationFailedArn": "failure-topic",
+    "HubToken": "hub-token",
+    "Bucket": "bucket",
+    "Images": "images",
+    "ImageBuildLog": "log-group",
+    "WeightsBuildLog": "log-group",
+}
+# Those whose table is infra/actions.py, by their names there.
+OTHERS = {
+    "endpoint": "Role",
+    "image-build": "ImageBuildRole",
+    "weights-build": "WeightsBuildRole",
+    "notebook": "NotebookRole",
 }
 # AWS's reference has SESv2's SendEmail under its own name; SES asks for ses:SendRawEmail where the content is raw.
 BESIDES = {"notify": {Grant("ses:SendEmail", "mail-identity")}}
@@ -46,14 +66,18 @@ def statements(role: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from policy["PolicyDocument"]["Statement"]
 
 
-def called(resource: dict[str, Any]) -> str:
-    """A resource as the table of the Lambdas' actions calls it."""
+def called(resource: Any) -> str:
+    """A resource as the tables call it."""
+    if resource == "*":
+        return "*"
     if "Fn::GetAtt" in resource:
-        return "log-group"
+        return RESOURCES.get(resource["Fn::GetAtt"][0], "log-group")
     spelt = str(resource["Fn::Sub"] if "Fn::Sub" in resource else resource["Ref"])
-    if spelt.startswith(BUCKET):
-        return "bucket" + spelt.removeprefix(BUCKET)
-    return RESOURCES[spelt]
+    spelt = spelt.replace("${Bucket.Arn}", BUCKET)
+    if spelt in RESOURCES:
+        return RESOURCES[spelt]
+    assert spelt.startswith(BUCKET)
+    return "bucket" + spelt.removeprefix(BUCKET)
 
 
 def by_default(value: dict[str, Any]) -> str:
@@ -64,16 +88,28 @@ def by_default(value: dict[str, Any]) -> str:
     return re.sub(r"\$\{([\w:]+)\}", lambda match: str(parameters.get(match[1], {}).get("Default", "x")), text)
 
 
-@pytest.mark.parametrize("name", LAMBDAS)
-def test_a_lambda_may_do_what_it_calls_and_nothing_more(name: str) -> None:
-    allowed = {
+def allowed(role: str) -> set[Grant]:
+    """A statement allows each of its actions on each of its resources."""
+    return {
         Grant(action, called(resource))
-        for statement in statements(ROLES[f"{name.title()}Role"])
+        for statement in statements(ROLES[role])
         for action in as_list(statement["Action"])
         for resource in as_list(statement["Resource"])
     }
-    # A statement allows each of its actions on each of its resources: both are listed in full above.
-    assert allowed == set(grants(name)) | BESIDES.get(name, set())
+
+
+def test_each_role_has_a_table() -> None:
+    assert set(ROLES) == {f"{name.title()}Role" for name in LAMBDAS} | set(OTHERS.values())
+
+
+@pytest.mark.parametrize("name", LAMBDAS)
+def test_a_lambda_may_do_what_it_calls_and_nothing_more(name: str) -> None:
+    assert allowed(f"{name.title()}Role") == set(grants(name)) | BESIDES.get(name, set())
+
+
+@pytest.mark.parametrize(("name", "role"), OTHERS.items())
+def test_another_role_may_do_what_its_table_says_and_nothing_more(name: str, role: str) -> None:
+    assert allowed(role) == actions.grants(name)
 
 
 @pytest.mark.parametrize("name", ROLES)
@@ -117,18 +153,18 @@ def test_no_two_lambdas_share_a_role() -> None:
 def test_a_build_of_images_may_do_what_the_push_needs() -> None:
     from infra import registry
 
-    allowed = {action for statement in statements(ROLES["ImageBuildRole"]) for action in as_list(statement["Action"])}
     assert registry.__doc__ is not None
     asked = set(re.findall(r"ecr:\w+", registry.__doc__))
-    assert {action for action in allowed if action.startswith("ecr:")} == asked
+    assert {grant.action for grant in actions.grants("image-build") if grant.action.startswith("ecr:")} == asked
 
 
 def test_a_build_of_weights_may_do_what_publishing_needs() -> None:
     from model_loader.publish import publish
 
-    allowed = {action for statement in statements(ROLES["WeightsBuildRole"]) for action in as_list(statement["Action"])}
     assert publish.__doc__ is not None
-    assert set(re.findall(r"s3:\w+", publish.__doc__.partition("Args:")[0])) <= allowed
+    asked = set(re.findall(r"s3:\w+", publish.__doc__.partition("Args:")[0]))
+    called = {grant.action for each in actions.CALLS["weights-build"].values() for grant in each}
+    assert asked == called
 
 
 @pytest.mark.parametrize(
