@@ -105,6 +105,10 @@ class Person:
         """The page's own."""
         return self.page.get_by_role("heading", level=1, name=name)
 
+    def words(self, words: str) -> Locator:
+        """What is to be read, beside what is read out to those who do not see."""
+        return self.page.get_by_text(words).and_(self.page.locator(":not([aria-live])"))
+
     def go(self, path: str) -> None:
         """To an address of the page."""
         self.page.goto(self.stage.page + path)

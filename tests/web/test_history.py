@@ -30,7 +30,7 @@ def test_jobs_are_listed_the_newest_first_renamed_and_deleted(open_page: Open, v
     rows.first.get_by_role("button", name="Delete My cup").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(rows).to_have_count(1)
-    expect(page.get_by_text("“My cup” was deleted.")).to_be_visible()
+    expect(person.words("“My cup” was deleted.")).to_be_visible()
     assert visitor.ask("GET", f"/api/jobs/{second.id}").status_code == 404
     rows.first.get_by_role("link").click()
     expect(person.heading("cup.jpg")).to_be_visible()

@@ -20,7 +20,7 @@ def test_by_mouse(open_page: Open, visitor: Visitor, photo: Path, tmp_path: Path
     person = open_page(visitor)
     page = person.page
     person.choose(photo)
-    expect(page.get_by_text("Draw a box on the photo first.")).to_be_visible()
+    expect(person.words("Draw a box on the photo first.")).to_be_visible()
     person.draw(CUP)
     person.draw(SPOON)
     expect(person.boxes).to_have_count(2)
@@ -35,7 +35,7 @@ def test_by_mouse(open_page: Open, visitor: Visitor, photo: Path, tmp_path: Path
     person.press("Make 3D")
     page.wait_for_url(re.compile("#/jobs/"))
     person.see_done()
-    expect(page.get_by_text("Preview quality")).to_be_visible()
+    expect(person.words("Preview quality")).to_be_visible()
     page.get_by_role("tab", name="cup").click()
     person.see_model()
     with page.expect_download() as saved:

@@ -75,9 +75,9 @@ def test_offline_in_mid_upload_the_photo_and_boxes_are_kept(open_page: Open, vis
         slowly = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2048}
         tools.send("Network.emulateNetworkConditions", slowly)
         person.press("Make 3D")
-        expect(person.page.get_by_text("Uploading the photo")).to_be_visible()
+        expect(person.words("Uploading the photo")).to_be_visible()
         tools.send("Network.emulateNetworkConditions", {**slowly, "offline": True})
-        expect(person.page.get_by_text("Your photo and boxes are kept.")).to_be_visible()
+        expect(person.words("Your photo and boxes are kept.")).to_be_visible()
         check(person)
         expect(person.boxes).to_have_count(1)
         tools.send("Network.emulateNetworkConditions", {**slowly, "uploadThroughput": -1})
@@ -95,7 +95,7 @@ def test_where_the_session_has_ended_the_work_is_kept(open_page: Open, visitor: 
     expect(person.boxes).to_have_count(2)
     end_session(person, visitor)
     person.press("Make 3D")
-    expect(person.page.get_by_text("Your work is kept")).to_be_visible()
+    expect(person.words("Your work is kept")).to_be_visible()
     person.sign_in(visitor.user)
     expect(person.boxes).to_have_count(2)
     person.press("Make 3D")
@@ -118,7 +118,7 @@ def test_an_empty_file_is_told_at_once(open_page: Open, visitor: Visitor, tmp_pa
     empty.write_bytes(b"")
     person = open_page(visitor)
     person.choose(empty)
-    expect(person.page.get_by_text("This file is empty")).to_be_visible()
+    expect(person.words("This file is empty")).to_be_visible()
     expect(person.button("Choose a photo")).to_be_visible()
 
 
@@ -127,7 +127,7 @@ def test_a_photo_of_30_megabytes_is_made_smaller_where_it_is_larger_than_needed(
 ) -> None:
     person = open_page(visitor)
     person.choose(large_photo)
-    expect(person.page.get_by_text("Made smaller here, from 4800 × 2400 and 30")).to_be_visible()
+    expect(person.words("Made smaller here, from 4800 × 2400 and 30")).to_be_visible()
     person.draw((0.3, 0.15, 0.7, 0.85))
     person.page.get_by_role("radio", name="Draft").check()
     person.press("Make 3D")
