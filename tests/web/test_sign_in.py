@@ -35,7 +35,7 @@ def test_a_reload_does_not_sign_out(open_page: Open, visitor: Visitor) -> None:
 
 
 def test_the_first_time_one_chooses_a_password(open_page: Open, stage: Stage) -> None:
-    user = User("new@example.com", "First-Password-1")
+    user = User("first-time@example.com", "First-Password-1")
     stage.cloud.client("cognito-idp").admin_create_user(
         UserPoolId=stage.outputs["UserPoolId"],
         Username=user.email,

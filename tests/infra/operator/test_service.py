@@ -99,10 +99,10 @@ def test_what_the_api_refuses_comes_with_its_own_code(service: Service) -> None:
 def test_a_user_who_must_choose_a_password_first_is_told_where(stage: Stage) -> None:
     cognito, pool = stage.cloud.client("cognito-idp"), stage.outputs["UserPoolId"]
     cognito.admin_create_user(
-        UserPoolId=pool, Username="new@example.com", TemporaryPassword="Aa1-temporary", MessageAction="SUPPRESS"
+        UserPoolId=pool, Username="not-yet@example.com", TemporaryPassword="Aa1-temporary", MessageAction="SUPPRESS"
     )
     with pytest.raises(Gen3DError, match=r"sign_in_failed: .*NEW_PASSWORD_REQUIRED.* on the page first"):
-        Session(find_stage("local"), "new@example.com", "Aa1-temporary")
+        Session(find_stage("local"), "not-yet@example.com", "Aa1-temporary")
 
 
 def test_an_api_that_is_away_for_a_moment_is_waited_for(
