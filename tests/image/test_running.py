@@ -99,10 +99,19 @@ def test_docker_sees_that_it_is_healthy(serve_image: Callable[..., Container]) -
 def test_docker_sees_that_it_is_not_ready(serve_image: Callable[..., Container]) -> None:
     flags = ["--health-interval=1s", "--health-start-period=1ms", "--health-retries=1"]
     server = serve_image(*flags, GEN3D_ENGINE="sam3d")
+    server.wait_for(lambda it: code_of_ping(it) == "engine_failed")
     server.wait_for(lambda it: it.state()["Health"]["Status"] == "unhealthy")
     answer = server.ask("GET", "/ping")
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "engine_failed"
+
+
+def code_of_ping(server: Container) -> str:
+    """Of its error; none where nobody listens yet."""
+    try:
+        return str(server.ask("GET", "/ping").json().get("error", {}).get("code", ""))
+    except ConnectionError:
+        return ""
 
 
 def test_it_binds_the_port_that_sagemaker_wants(serve_image: Callable[..., Container]) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
+from skimage import data
 
 from infra.local.stage import Stage
 from tests.infra.local.visitors import BOX, Visitor
@@ -64,10 +66,12 @@ def test_one_object_fails_and_the_others_are_there(open_page: Open, visitor: Vis
     expect(person.button("Try again")).to_be_visible()
 
 
-def test_offline_in_mid_upload_the_photo_and_boxes_are_kept(open_page: Open, visitor: Visitor, photo: Path) -> None:
+def test_offline_in_mid_upload_the_photo_and_boxes_are_kept(open_page: Open, visitor: Visitor, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    Image.fromarray(data.coffee()).save(large, quality=95)  # so slowly, it takes a minute
     person = open_page(visitor)
     person.expected.append(OFFLINE)
-    person.choose(photo)
+    person.choose(large)
     person.draw(CUP)
     person.page.get_by_role("radio", name="Draft").check()
     with person.tools() as tools:

@@ -109,6 +109,7 @@ def running(word: str, processes: list[psutil.Process]) -> list[psutil.Process]:
     return [one for one in processes if any(part.endswith(word) for part in one.cmdline())]
 
 
+@pytest.mark.timeout(300)  # it starts all of it twice
 def test_what_is_kept_is_there_again_and_for_one_at_a_time(
     start: Start, port: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
