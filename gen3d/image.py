@@ -1,12 +1,12 @@
 """`gen3d image`: builds and pushes the image of the inference server, in a checkout. Knows neither Docker nor AWS."""
 
 import argparse
-import importlib.util
 import os
 import shlex
 import sys
 from pathlib import Path
 
+from gen3d.checkout import need_checkout
 from serve.errors import Gen3DError
 
 _TARGETS = ("preview", "sam3d")  # stages of the Dockerfile
@@ -157,8 +157,6 @@ def _client() -> str:
 
 def _need_checkout() -> None:
     """Raises where the room of this command is not installed, as in the image itself."""
-    if importlib.util.find_spec("infra") is None:
-        message = (
-            "Images are built and pushed from a checkout of Gen3D, which has the Dockerfile: run the command there."
-        )
-        raise Gen3DError("checkout_missing", message)
+    need_checkout(
+        "Images are built and pushed from a checkout of Gen3D, which has the Dockerfile: run the command there."
+    )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gen3d.stage_options import add_stage, job_id, need_checkout
+from gen3d.stage_options import add_stage, job_id, need_stages
 from serve.errors import Gen3DError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             f" {arguments.stage}` says which were sent, and SES's console in AWS what became of them."
         )
         raise Gen3DError("no_mailbox", message)
-    need_checkout()
+    need_stages()
     from infra.local.running import find_running
     from infra.operator.mailbox import read_mails
 

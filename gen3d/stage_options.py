@@ -1,11 +1,10 @@
 """Which stage a command is about, as it is said on a command line. Knows neither AWS nor the local cloud."""
 
 import argparse
-import importlib.util
 import re
 from typing import TYPE_CHECKING
 
-from serve.errors import Gen3DError
+from gen3d.checkout import need_checkout
 
 if TYPE_CHECKING:
     from infra.operator.stage import DeployedStage
@@ -50,18 +49,16 @@ def stage_of(arguments: argparse.Namespace) -> "DeployedStage":
     Raises:
         Gen3DError: `checkout_missing`, `stage_not_running`, `stage_not_deployed`, `aws_unusable` or `aws_unreachable`.
     """
-    need_checkout()
+    need_stages()
     from infra.operator.stage import find_stage
 
     return find_stage(arguments.stage, arguments.region)
 
 
-def need_checkout() -> None:
+def need_stages() -> None:
     """Raises where the rooms of these commands are not installed, as in the image.
 
     Raises:
         Gen3DError: `checkout_missing`.
     """
-    if importlib.util.find_spec("infra") is None:
-        message = "Stages are looked at and used from a checkout of Gen3D: run the command there."
-        raise Gen3DError("checkout_missing", message)
+    need_checkout("Stages are looked at and used from a checkout of Gen3D: run the command there.")

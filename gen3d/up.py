@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gen3d.checkout import need_checkout
 from serve.errors import Gen3DError
 
 if TYPE_CHECKING:
@@ -216,9 +217,7 @@ def _seconds(text: str) -> float:
 
 
 def _need_packages() -> None:
-    if importlib.util.find_spec("infra") is None:
-        message = "The templates and Lambdas are in a checkout of Gen3D: run the command there."
-        raise Gen3DError("checkout_missing", message)
+    need_checkout("The templates and Lambdas are in a checkout of Gen3D: run the command there.")
     for name in _NEEDS:
         if importlib.util.find_spec(name) is None:
             message = f"gen3d up needs the package {name}: `make setup` in the checkout installs it."

@@ -39,6 +39,16 @@ def deliver(name: str, what: str) -> Callable[[World, Person, Job], object]:
     return act
 
 
+def answered(world: World, ada: Person) -> Job:
+    job = world.submit(ada)
+    world.finish()
+    return job
+
+
+def read(world: World, ada: Person, job: Job) -> object:
+    return world.deliver(*world.messages.pop(0))
+
+
 def uploaded(world: World, ada: Person) -> Job:
     job, upload = world.create(ada)
     world.upload(upload, picture())
@@ -91,14 +101,6 @@ def test_cancelling_and_the_answer_together_give_one_outcome(cloud: Cloud) -> No
     def cancel(world: World, ada: Person, job: Job) -> object:
         return world.api(ada, "POST", f"/api/jobs/{job.id}/cancel")
 
-    def answered(world: World, ada: Person) -> Job:
-        job = world.submit(ada)
-        world.finish()
-        return job
-
-    def read(world: World, ada: Person, job: Job) -> object:
-        return world.deliver(*world.messages.pop(0))
-
     for world, ada, job in at_every_point(cloud, answered, read, cancel):
         world.settle()
         assert world.outcome(job)["status"] in ("cancelled", "succeeded")
@@ -115,14 +117,6 @@ def test_what_is_told_as_cancelled_stays_so(cloud: Cloud) -> None:
         world.watch.at_work, world.watch.kill_at = "", None
         told[job.id] = world.api(ada, "GET", f"/api/jobs/{job.id}")[1]["status"]
 
-    def answered(world: World, ada: Person) -> Job:
-        job = world.submit(ada)
-        world.finish()
-        return job
-
-    def read(world: World, ada: Person, job: Job) -> object:
-        return world.deliver(*world.messages.pop(0))
-
     for world, _, job in at_every_point(cloud, answered, read, cancel):
         world.drain()
         if told[job.id] == "cancelled":
@@ -131,14 +125,6 @@ def test_what_is_told_as_cancelled_stays_so(cloud: Cloud) -> None:
 
 
 def test_deleting_while_a_job_ends_leaves_nothing_and_no_sweep_is_needed(cloud: Cloud) -> None:
-    def answered(world: World, ada: Person) -> Job:
-        job = world.submit(ada)
-        world.finish()
-        return job
-
-    def read(world: World, ada: Person, job: Job) -> object:
-        return world.deliver(*world.messages.pop(0))
-
     for prepare, first in ((answered, read), (ended, deliver("notify", "outcome.json"))):
         for world, _, job in at_every_point(cloud, prepare, first, delete):
             world.drain()
