@@ -123,13 +123,15 @@ benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks
 
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
-	$(COMPILE) --extra demo --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
+	$(COMPILE) --extra demo --extra dense --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
 	for name in node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
-	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dev --extra infra pyproject.toml requirements/sam3d.in \
+	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense --extra dev --extra infra pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
+	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense pyproject.toml requirements/rivals.in \
+		--output-file requirements/rivals.txt
 	$(COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file container/preview.txt
 	@# Without what torch asks for and this road never uses: compiling kernels in Python, driving CUDA from Python.
-	$(COMPILE) --constraint container/preview.txt pyproject.toml container/sam3d.in --output-file container/sam3d.txt \
+	$(COMPILE) --constraint container/preview.txt --extra dense pyproject.toml container/sam3d.in --output-file container/sam3d.txt \
 		$(foreach name,cuda-bindings cuda-pathfinder setuptools triton,--no-emit-package $(name))
 	for name in build sbom tools; do $(COMPILE) container/$$name.in --output-file container/$$name.txt || exit 1; done
 	for name in requirements container; do \

@@ -11,6 +11,24 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class DenseMesh:
+    """What a network decodes: triangles in the object's own frame, as `TexturedMesh`, with a colour at every vertex.
+
+    Nothing is promised of it but the shapes: positions may be no numbers, triangles may be degenerate, cross each other
+    or miss.
+
+    Attributes:
+        positions: (V, 3) float32.
+        faces: (F, 3) int32, counter-clockwise seen from outside, each index from 0 to V - 1.
+        colours: (V, 3) uint8 sRGB, the base colour.
+    """
+
+    positions: Floats
+    faces: NDArray[np.int32]
+    colours: Pixels
+
+
+@dataclass(frozen=True)
 class TexturedMesh:
     """Triangles in the object's own frame: glTF's axes (x right, y up, z to the viewer), the origin in its middle.
 
