@@ -35,7 +35,7 @@ from serve.images import Photo
 from serve.mesh.export import File, object_file, splats_file
 from serve.mesh.gltf import CAMERA_NODE, scene_glb
 from serve.mesh.measure import component_count, is_closed, weld
-from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, TexturedMesh
+from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, WebMesh
 from serve.mesh.render import contact_sheet, four_sides
 from serve.progress import ProgressReport
 from serve.reconstruct import Reconstruction
@@ -280,5 +280,5 @@ def _stats(mesh: Mesh) -> MeshStats:
         closed=is_closed(welded),
         minimum=(low[0], low[1], low[2]),
         maximum=(high[0], high[1], high[2]),
-        texture=(mesh.texture.shape[1], mesh.texture.shape[0]) if isinstance(mesh, TexturedMesh) else None,
+        texture=(mesh.texture.shape[1], mesh.texture.shape[0]) if isinstance(mesh, WebMesh) else None,
     )

@@ -24,7 +24,7 @@ from serve.contract import MeshFormat
 from serve.mesh.colour import to_linear
 from serve.mesh.gltf import ROUGHNESS, jpeg, object_glb
 from serve.mesh.measure import shared_points
-from serve.mesh.meshes import ColouredMesh, Floats, Mesh, TexturedMesh
+from serve.mesh.meshes import ColouredMesh, Floats, Mesh, WebMesh
 from serve.mesh.sample import sample_texture
 
 # The fields of a vertex and of a face in a PLY file, in the order of its header.
@@ -142,7 +142,7 @@ def _ply(mesh: Mesh, generator: str) -> bytes:
     vertices = np.zeros(len(points), _PLY_VERTEX)
     vertices["position"] = points
     vertices["normal"] = _shared_normals(mesh.normals, point_of)
-    colours = sample_texture(mesh.texture, mesh.uvs) if isinstance(mesh, TexturedMesh) else mesh.colours
+    colours = sample_texture(mesh.texture, mesh.uvs) if isinstance(mesh, WebMesh) else mesh.colours
     vertices["colour"] = _mean_by_point(colours, point_of).round()
     faces = np.zeros(len(mesh.faces), _PLY_FACE)
     faces["count"] = 3
@@ -191,7 +191,7 @@ def _usdz(mesh: Mesh, name: str, generator: str) -> bytes:
         made.CreateIdAttr(identifier)
         return made
 
-    if isinstance(mesh, TexturedMesh):
+    if isinstance(mesh, WebMesh):
         st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", types.TexCoord2fArray, UsdGeom.Tokens.vertex)
         st.Set(Vt.Vec2fArray.FromNumpy(_from_lower_left(mesh.uvs)))
         reader = shader("Coordinates", "UsdPrimvarReader_float2")
@@ -219,7 +219,7 @@ def _usdz(mesh: Mesh, name: str, generator: str) -> bytes:
         layer = Path(folder, f"{name}.usdc")  # USD writes its binary layers to files alone.
         stage.GetRootLayer().Export(str(layer))
         files = [(layer.name, layer.read_bytes())]
-    if isinstance(mesh, TexturedMesh):
+    if isinstance(mesh, WebMesh):
         files.append((f"{name}.jpg", jpeg(mesh.texture)))
     return _zip(files, zipfile.ZIP_STORED, alignment=64)
 

@@ -21,7 +21,7 @@ from serve.mesh.meshes import (
     Pixels,
     PlacedMesh,
     Placement,
-    TexturedMesh,
+    WebMesh,
 )
 
 ROUGHNESS: Final = 0.8
@@ -51,7 +51,7 @@ def scene_glb(objects: Sequence[PlacedMesh], camera: PhotoCamera | None, *, gene
     """
     if not objects:
         raise ValueError("a scene needs at least one object")
-    writer = _Writer(generator, has_textures=any(isinstance(placed.mesh, TexturedMesh) for placed in objects))
+    writer = _Writer(generator, has_textures=any(isinstance(placed.mesh, WebMesh) for placed in objects))
     for placed in objects:
         mesh = writer.add_mesh(placed.mesh, placed.name)
         writer.add_root({"name": placed.name, "mesh": mesh, **_transform(placed.placement)})
@@ -110,7 +110,7 @@ class _Writer:
             ),
             "NORMAL": self._add_floats(normals),
         }
-        if isinstance(mesh, TexturedMesh):
+        if isinstance(mesh, WebMesh):
             attributes["TEXCOORD_0"] = self._add_floats(mesh.uvs)
         else:
             attributes["COLOR_0"] = self._add_colours(mesh.colours)
@@ -146,7 +146,7 @@ class _Writer:
 
     def _add_material(self, mesh: Mesh, name: str) -> int:
         surface: Json = {"metallicFactor": 0.0, "roughnessFactor": ROUGHNESS}
-        if isinstance(mesh, TexturedMesh):
+        if isinstance(mesh, WebMesh):
             image = {"bufferView": self._add_view(jpeg(mesh.texture)), "mimeType": "image/jpeg"}
             texture = self._add("textures", {"sampler": 0, "source": self._add("images", image)})
             surface = {"baseColorTexture": {"index": texture}, **surface}

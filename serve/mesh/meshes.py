@@ -12,7 +12,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class DenseMesh:
-    """What a network decodes: triangles in the object's own frame, as `TexturedMesh`, with a colour at every vertex.
+    """What a network decodes: triangles in the object's own frame, as `WebMesh`, with a colour at every vertex.
 
     Nothing is promised of it but the shapes: positions may be no numbers, triangles may be degenerate, cross each other
     or miss.
@@ -29,7 +29,7 @@ class DenseMesh:
 
 
 @dataclass(frozen=True)
-class TexturedMesh:
+class WebMesh:
     """Triangles in the object's own frame: glTF's axes (x right, y up, z to the viewer), the origin in its middle.
 
     Attributes:
@@ -38,6 +38,9 @@ class TexturedMesh:
         uvs: (V, 2) float32 in [0, 1], the origin in the texture's upper left corner (glTF's convention).
         faces: (F, 3) uint32, counter-clockwise seen from outside.
         texture: (h, w, 3) uint8 sRGB, the base colour.
+        normal_map: (h, w, 3) uint8, unit normals in tangent space as glTF has them (x right, y up, z out of the surface;
+            -1…1 as 0…255), or None.
+        tangents: (V, 4) float32, x y z along +u and the sign of the bitangent, where there is a normal map, else None.
     """
 
     positions: Floats
@@ -45,11 +48,13 @@ class TexturedMesh:
     uvs: Floats
     faces: Indices
     texture: Pixels
+    normal_map: Pixels | None = None
+    tangents: Floats | None = None
 
 
 @dataclass(frozen=True)
 class ColouredMesh:
-    """Triangles in the object's own frame, as `TexturedMesh`, with a colour at every vertex and no picture.
+    """Triangles in the object's own frame, as `WebMesh`, with a colour at every vertex and no picture.
 
     Attributes:
         positions: (V, 3) float32, in units of that frame.
@@ -64,7 +69,7 @@ class ColouredMesh:
     colours: Pixels
 
 
-Mesh = TexturedMesh | ColouredMesh
+Mesh = WebMesh | ColouredMesh
 
 
 @dataclass(frozen=True)

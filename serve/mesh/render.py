@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, TexturedMesh
+from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, WebMesh
 from serve.mesh.raster import Fragments, rasterise
 from serve.mesh.sample import sample_texture
 from serve.resize import resize
@@ -117,7 +117,7 @@ def _view(mesh: Mesh, turn: float) -> NDArray[np.uint8]:
     faces = mesh.faces.astype(np.int64)
     seen = rasterise(points, seen_from_here[:, 2], faces, side, side)
 
-    if isinstance(mesh, TexturedMesh):
+    if isinstance(mesh, WebMesh):
         colour = sample_texture(mesh.texture, _between(mesh.uvs, faces, seen))
     else:
         colour = _between(mesh.colours.astype(np.float32), faces, seen)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serve.contract import Format, Quality, Warned
 from serve.errors import Gen3DError
 from serve.mesh.measure import vertex_normals
-from serve.mesh.meshes import OrthographicCamera, Placement, TexturedMesh
+from serve.mesh.meshes import OrthographicCamera, Placement, WebMesh
 from serve.reconstruct import Detail, Fineness, PhotoReconstructor, Reconstruction
 from serve.reconstruct.inflation.height import ROUNDNESS, half_thickness
 from serve.reconstruct.inflation.outline import drop_hairs, outlines
@@ -138,7 +138,7 @@ def _metres_per_pixel(width: int, height: int) -> float:
 
 def _solid(
     crop: NDArray[np.uint8], mask: NDArray[np.bool_], detail: Detail, unit: float
-) -> tuple[TexturedMesh, NDArray[np.float64], tuple[Warned, ...]]:
+) -> tuple[WebMesh, NDArray[np.float64], tuple[Warned, ...]]:
     """The mesh of one mask, the point of the crop (x, y in pixels) that is its origin, and warnings."""
     faces = int(np.clip(detail.faces, FEWEST_FACES, MOST_FACES))
     warnings: tuple[Warned, ...] = ()
@@ -161,7 +161,7 @@ def _solid(
         message = f"The mask's thin parts take {len(triangles)} faces; {faces} were asked for."
         warnings = (*warnings, Warned(code="faces_exceeded", message=message))
     texture, uvs = _wear(crop, mask, in_crop[source], detail.texture_size)
-    mesh = TexturedMesh(
+    mesh = WebMesh(
         positions=positions.astype(np.float32),
         normals=vertex_normals(positions, triangles).astype(np.float32),
         uvs=uvs.astype(np.float32),

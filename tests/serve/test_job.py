@@ -18,7 +18,7 @@ from serve.errors import Gen3DError
 from serve.images import Photo, read_photo
 from serve.job import run_job
 from serve.mesh.export import File, object_file
-from serve.mesh.meshes import TexturedMesh
+from serve.mesh.meshes import WebMesh
 from serve.progress import ProgressReport
 from serve.settings import Settings
 from serve.storage import LocalFolder, MemoryFolder
@@ -135,7 +135,7 @@ def test_an_object_that_cannot_be_written_as_asked_costs_the_others_nothing(
 ) -> None:
     genuine = object_file
 
-    def failing(mesh: TexturedMesh, name: str, *rest: Any, **more: Any) -> File:
+    def failing(mesh: WebMesh, name: str, *rest: Any, **more: Any) -> File:
         if name == "object-0":
             raise ZeroDivisionError("in an exporter")
         return genuine(mesh, name, *rest, **more)

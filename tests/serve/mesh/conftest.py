@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serve.mesh.meshes import ColouredMesh, TexturedMesh
+from serve.mesh.meshes import ColouredMesh, WebMesh
 
 Grid = NDArray[np.float64]
 
 
 @pytest.fixture(scope="session", params=["sphere", "torus", "cube"])
-def mesh(request: pytest.FixtureRequest) -> TexturedMesh:
+def mesh(request: pytest.FixtureRequest) -> WebMesh:
     """Each of the shapes in turn."""
-    made: TexturedMesh = request.getfixturevalue(request.param)
+    made: WebMesh = request.getfixturevalue(request.param)
     return made
 
 
 @pytest.fixture(scope="session")
-def coloured(torus: TexturedMesh) -> ColouredMesh:
+def coloured(torus: WebMesh) -> ColouredMesh:
     """The torus with colours by vertex, all of them different: dark and bright, grey and bold."""
     number = np.arange(len(torus.positions))
     colours = np.stack((number % 256, number * 7 % 256, 255 - number // 3), -1).astype(np.uint8)
@@ -31,7 +31,7 @@ def coloured(torus: TexturedMesh) -> ColouredMesh:
 
 
 @pytest.fixture(scope="session")
-def sphere() -> TexturedMesh:
+def sphere() -> WebMesh:
     """Radius 1, 480 triangles; one seam, and as many vertices at each pole as there are meridians."""
     rows, columns = 13, 21
     v, u = _unit_grid(rows, columns)
@@ -49,16 +49,16 @@ def sphere() -> TexturedMesh:
 
 
 @pytest.fixture(scope="session")
-def torus(torus_of: Callable[[int, int], TexturedMesh]) -> TexturedMesh:
+def torus(torus_of: Callable[[int, int], WebMesh]) -> WebMesh:
     """1200 triangles, lying flat: seams both ways round."""
     return torus_of(21, 31)
 
 
 @pytest.fixture(scope="session")
-def torus_of() -> Callable[[int, int], TexturedMesh]:
+def torus_of() -> Callable[[int, int], WebMesh]:
     """`torus_of(rows, columns)` has rows × columns vertices; radii 1 and 0.3."""
 
-    def make(rows: int, columns: int) -> TexturedMesh:
+    def make(rows: int, columns: int) -> WebMesh:
         v, u = _unit_grid(rows, columns)
         around, across = 2 * np.pi * u, -2 * np.pi * v
         normals = np.stack((np.cos(across) * np.cos(around), np.sin(across), -np.cos(across) * np.sin(around)), -1)
@@ -72,7 +72,7 @@ def torus_of() -> Callable[[int, int], TexturedMesh]:
 
 
 @pytest.fixture(scope="session")
-def cube() -> TexturedMesh:
+def cube() -> WebMesh:
     """Side 1, 12 triangles, 24 vertices: each side has its own normals and its own sixth of the picture."""
     x, y, z = np.eye(3)
     v, u = _unit_grid(2, 2)
@@ -82,7 +82,7 @@ def cube() -> TexturedMesh:
         positions = 0.5 * normal + (u - 0.5)[..., None] * right + (0.5 - v)[..., None] * up
         uvs = np.stack(((index % 3 + u) / 3, (index // 3 + v) / 2), -1)
         sides.append(_textured(positions, np.broadcast_to(normal, (2, 2, 3)), uvs))
-    return TexturedMesh(
+    return WebMesh(
         positions=np.concatenate([side.positions for side in sides]),
         normals=np.concatenate([side.normals for side in sides]),
         uvs=np.concatenate([side.uvs for side in sides]),
@@ -96,7 +96,7 @@ def _unit_grid(rows: int, columns: int) -> tuple[Grid, Grid]:
     return v, u
 
 
-def _textured(positions: Grid, normals: Grid, uvs: Grid) -> TexturedMesh:
+def _textured(positions: Grid, normals: Grid, uvs: Grid) -> WebMesh:
     """Grids (rows, columns, …) as a mesh: seen from outside, rows go down and columns to the right."""
     rows, columns = positions.shape[:2]
     corner = np.arange(rows * columns).reshape(rows, columns)
@@ -106,7 +106,7 @@ def _textured(positions: Grid, normals: Grid, uvs: Grid) -> TexturedMesh:
     points = positions.reshape(-1, 3).astype(np.float32)
     a, b, c = points[faces].swapaxes(0, 1)
     has_area = (a != b).any(1) & (b != c).any(1) & (c != a).any(1)  # not so where a row is a pole
-    return TexturedMesh(
+    return WebMesh(
         positions=points,
         normals=normals.reshape(-1, 3).astype(np.float32),
         uvs=uvs.reshape(-1, 2).astype(np.float32),

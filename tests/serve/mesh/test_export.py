@@ -13,7 +13,7 @@ from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 from serve.contract import MeshFormat
 from serve.mesh.export import object_file, splats_file
 from serve.mesh.gltf import object_glb
-from serve.mesh.meshes import ColouredMesh, Mesh, TexturedMesh
+from serve.mesh.meshes import ColouredMesh, Mesh, WebMesh
 
 FORMATS: tuple[MeshFormat, ...] = ("glb", "obj", "stl", "ply", "usdz")
 Array = NDArray[Any]
@@ -63,7 +63,7 @@ def test_every_format_has_its_name_and_type(
     name: str,
     media_type: str,
     begins: bytes,
-    cube: TexturedMesh,
+    cube: WebMesh,
 ) -> None:
     file = object_file(cube, "object-0", format, generator="test")
     assert (file.name, file.media_type) == (name, media_type)
@@ -71,7 +71,7 @@ def test_every_format_has_its_name_and_type(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_same_mesh_gives_the_same_bytes(format: MeshFormat, torus: TexturedMesh) -> None:  # noqa: A002
+def test_the_same_mesh_gives_the_same_bytes(format: MeshFormat, torus: WebMesh) -> None:  # noqa: A002
     assert made(torus, format) == made(torus, format)
 
 
@@ -81,11 +81,11 @@ def test_splats_keep_their_bytes_and_have_a_name_that_is_no_meshs() -> None:
     assert file.data == b"ply\n..."
 
 
-def test_glb_is_the_object_alone_in_its_own_frame(cube: TexturedMesh) -> None:
+def test_glb_is_the_object_alone_in_its_own_frame(cube: WebMesh) -> None:
     assert made(cube, "glb") == object_glb(cube, "object-0", generator="test")
 
 
-def test_obj_reads_back_with_its_colours(mesh: TexturedMesh, tmp_path: Path) -> None:
+def test_obj_reads_back_with_its_colours(mesh: WebMesh, tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(made(mesh, "obj"))) as archive:
         assert archive.namelist() == ["object-0.obj", "object-0.mtl", "object-0.png"]
         archive.extractall(tmp_path)
@@ -98,7 +98,7 @@ def test_obj_reads_back_with_its_colours(mesh: TexturedMesh, tmp_path: Path) -> 
     np.testing.assert_allclose(colours, expected_colours(mesh.uvs[own_corners]), atol=5)  # the width of a texel
 
 
-def test_obj_shares_its_points_and_keeps_its_seams(mesh: TexturedMesh) -> None:
+def test_obj_shares_its_points_and_keeps_its_seams(mesh: WebMesh) -> None:
     with zipfile.ZipFile(io.BytesIO(made(mesh, "obj"))) as archive:
         lines = [line.split() for line in archive.read("object-0.obj").decode().splitlines()]
     points = np.array([line[1:] for line in lines if line[0] == "v"], float)
@@ -107,14 +107,14 @@ def test_obj_shares_its_points_and_keeps_its_seams(mesh: TexturedMesh) -> None:
     assert sum(line[0] == "vt" for line in lines) == len(mesh.uvs) > len(points)
 
 
-def test_stl_reads_back_closed(mesh: TexturedMesh) -> None:
+def test_stl_reads_back_closed(mesh: WebMesh) -> None:
     soup = read_by_trimesh(made(mesh, "stl"), "stl")
     np.testing.assert_array_equal(soup.triangles, mesh.positions[mesh.faces])
     joined = trimesh.load_mesh(io.BytesIO(made(mesh, "stl")), file_type="stl")
     assert is_closed(joined.vertices, joined.faces)
 
 
-def test_ply_reads_back_closed_with_normals_and_colours(mesh: TexturedMesh) -> None:
+def test_ply_reads_back_closed_with_normals_and_colours(mesh: WebMesh) -> None:
     read = read_by_trimesh(made(mesh, "ply"), "ply")
     assert is_closed(read.vertices, read.faces)
     np.testing.assert_array_equal(read.triangles, mesh.positions[mesh.faces])
@@ -129,7 +129,7 @@ def test_ply_reads_back_closed_with_normals_and_colours(mesh: TexturedMesh) -> N
 def test_ply_normals_that_cancel_out_are_still_unit_length() -> None:
     """Two triangles back to back: every point has two opposite normals."""
     front = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
-    sheet = TexturedMesh(
+    sheet = WebMesh(
         positions=np.concatenate((front, front)),
         normals=np.repeat(np.array([[0, 0, 1], [0, 0, -1]], np.float32), 3, axis=0),
         uvs=np.zeros((6, 2), np.float32),
@@ -144,7 +144,7 @@ def test_ply_colours_lie_between_texels() -> None:
     """Two texels, black and white: their centres are at a quarter and at three quarters of the width."""
     black_and_white = np.array([[[0] * 3, [255] * 3]], np.uint8)
     u = np.array([0, 0.25, 0.4, 0.5, 0.75, 1], np.float32)
-    row = TexturedMesh(
+    row = WebMesh(
         positions=np.column_stack((np.arange(6), np.arange(6) % 2, np.zeros(6))).astype(np.float32),
         normals=np.tile(np.array([[0, 0, 1]], np.float32), (6, 1)),
         uvs=np.column_stack((u, np.full(6, 0.5, np.float32))),
@@ -155,7 +155,7 @@ def test_ply_colours_lie_between_texels() -> None:
     assert read.visual.vertex_colors[:, 0].tolist() == [0, 0, 76, 128, 255, 255]
 
 
-def test_usdz_reads_back_with_its_colours(mesh: TexturedMesh, tmp_path: Path) -> None:
+def test_usdz_reads_back_with_its_colours(mesh: WebMesh, tmp_path: Path) -> None:
     path = tmp_path / "object-0.usdz"
     path.write_bytes(made(mesh, "usdz"))
     stage = Usd.Stage.Open(str(path))
@@ -191,7 +191,7 @@ def test_usdz_reads_back_with_its_colours(mesh: TexturedMesh, tmp_path: Path) ->
     np.testing.assert_allclose(picture[rows, columns], expected_colours(mesh.uvs), atol=6)
 
 
-def test_usdz_keeps_the_rules_of_its_packages(mesh: TexturedMesh, tmp_path: Path) -> None:
+def test_usdz_keeps_the_rules_of_its_packages(mesh: WebMesh, tmp_path: Path) -> None:
     path = tmp_path / "object-0.usdz"
     path.write_bytes(made(mesh, "usdz"))
     with zipfile.ZipFile(path) as archive:
@@ -207,7 +207,7 @@ def test_usdz_keeps_the_rules_of_its_packages(mesh: TexturedMesh, tmp_path: Path
     assert [error.GetMessage() for error in errors] == []
 
 
-def test_usdz_takes_a_name_that_is_no_identifier(cube: TexturedMesh, tmp_path: Path) -> None:
+def test_usdz_takes_a_name_that_is_no_identifier(cube: WebMesh, tmp_path: Path) -> None:
     path = tmp_path / "object.usdz"
     path.write_bytes(object_file(cube, "0-mug", "usdz", generator="test").data)
     stage = Usd.Stage.Open(str(path))
@@ -258,7 +258,7 @@ def test_a_coloured_ply_reads_back_closed_with_its_colours(coloured: ColouredMes
     np.testing.assert_allclose(colours, mean_colours(coloured)[coloured.faces.ravel()], atol=0.5)
 
 
-def test_a_coloured_stl_is_the_shape_alone(coloured: ColouredMesh, torus: TexturedMesh) -> None:
+def test_a_coloured_stl_is_the_shape_alone(coloured: ColouredMesh, torus: WebMesh) -> None:
     assert made(coloured, "stl") == made(torus, "stl")
 
 

@@ -22,7 +22,7 @@ from serve.mesh.meshes import (
     PhotoCamera,
     PlacedMesh,
     Placement,
-    TexturedMesh,
+    WebMesh,
 )
 from serve.mesh.render import project
 
@@ -52,7 +52,7 @@ def load(glb: bytes) -> trimesh.Scene:
     return trimesh.load_scene(io.BytesIO(glb), file_type="glb", process=False)
 
 
-def test_the_validator_has_nothing_to_say(mesh: TexturedMesh, validate_glb: Validate, tmp_path: Path) -> None:
+def test_the_validator_has_nothing_to_say(mesh: WebMesh, validate_glb: Validate, tmp_path: Path) -> None:
     alone, scene = tmp_path / "alone.glb", tmp_path / "scene.glb"
     alone.write_bytes(object_glb(mesh, "object-0", generator="test"))
     placed = PlacedMesh("object-0", mesh, Placement((0.6, 0.0, 0.0, 0.8), 2.0, (1.0, -2.0, -3.0)))
@@ -62,7 +62,7 @@ def test_the_validator_has_nothing_to_say(mesh: TexturedMesh, validate_glb: Vali
         assert report["issues"]["messages"] == []
 
 
-def test_an_independent_reader_sees_the_same_mesh_in_its_colours(mesh: TexturedMesh) -> None:
+def test_an_independent_reader_sees_the_same_mesh_in_its_colours(mesh: WebMesh) -> None:
     scene = load(object_glb(mesh, "object-0", generator="test"))
     read: Any = scene.geometry["object-0"]
     np.testing.assert_array_equal(read.vertices, mesh.positions)
@@ -75,7 +75,7 @@ def test_an_independent_reader_sees_the_same_mesh_in_its_colours(mesh: TexturedM
     np.testing.assert_allclose(blue, 64, atol=5)
 
 
-def test_the_material_is_rough_and_not_metallic_and_its_picture_ends_at_its_edges(cube: TexturedMesh) -> None:
+def test_the_material_is_rough_and_not_metallic_and_its_picture_ends_at_its_edges(cube: WebMesh) -> None:
     glb = document(object_glb(cube, "object-0", generator="Gen3D 1.2.3"))
     assert glb["asset"] == {"version": "2.0", "generator": "Gen3D 1.2.3"}
     (material,) = glb["materials"]
@@ -86,7 +86,7 @@ def test_the_material_is_rough_and_not_metallic_and_its_picture_ends_at_its_edge
     assert sampler == {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
 
 
-def test_the_picture_is_a_jpeg_with_full_chroma(cube: TexturedMesh) -> None:
+def test_the_picture_is_a_jpeg_with_full_chroma(cube: WebMesh) -> None:
     glb = object_glb(cube, "object-0", generator="test")
     picture = Image.open(io.BytesIO(glb[glb.index(b"\xff\xd8\xff") :]))
     assert picture.size == (128, 64)
@@ -96,7 +96,7 @@ def test_the_picture_is_a_jpeg_with_full_chroma(cube: TexturedMesh) -> None:
 @given(first=placements(), second=placements())
 @settings(max_examples=15, deadline=None)
 def test_every_object_is_where_its_placement_says(
-    first: Placement, second: Placement, cube: TexturedMesh, torus: TexturedMesh
+    first: Placement, second: Placement, cube: WebMesh, torus: WebMesh
 ) -> None:
     objects = [PlacedMesh("object-0", cube, first), PlacedMesh('a "mug", ☕', torus, second)]
     scene = load(scene_glb(objects, None, generator="test"))
@@ -112,7 +112,7 @@ def test_every_object_is_where_its_placement_says(
     np.testing.assert_allclose(scene.bounds, [corners.min(axis=0), corners.max(axis=0)], atol=1e-4)
 
 
-def test_what_changes_nothing_is_left_out(cube: TexturedMesh) -> None:
+def test_what_changes_nothing_is_left_out(cube: WebMesh) -> None:
     turned = Placement((0.0, 1.0, 0.0, 0.0), 1.0, (0.0, 0.0, 0.0))
     objects = [PlacedMesh("a", cube, AS_MADE), PlacedMesh("b", cube, turned)]
     assert document(scene_glb(objects, None, generator="test"))["nodes"] == [
@@ -121,7 +121,7 @@ def test_what_changes_nothing_is_left_out(cube: TexturedMesh) -> None:
     ]
 
 
-def test_the_photo_camera_sees_what_the_photo_shows(cube: TexturedMesh) -> None:
+def test_the_photo_camera_sees_what_the_photo_shows(cube: WebMesh) -> None:
     behind = PlacedMesh("object-0", cube, Placement((0.0, 0.0, 0.0, 1.0), 2.0, (0.0, 0.0, -7.0)))
     glb = document(scene_glb([behind], OrthographicCamera((1.0, 0.5, 3.0), 4.0, 3.0), generator="test"))
     assert glb["nodes"][1] == {"name": "photo_camera", "camera": 0, "translation": [1.0, 0.5, 3.0]}
@@ -131,7 +131,7 @@ def test_the_photo_camera_sees_what_the_photo_shows(cube: TexturedMesh) -> None:
     assert 11 <= lens["zfar"] < 12  # The cube's back is at z = -8; its corners reach further if it is turned.
 
 
-def test_a_camera_behind_everything_is_still_valid(cube: TexturedMesh, validate_glb: Validate, tmp_path: Path) -> None:
+def test_a_camera_behind_everything_is_still_valid(cube: WebMesh, validate_glb: Validate, tmp_path: Path) -> None:
     path = tmp_path / "scene.glb"
     camera = OrthographicCamera((0.0, 0.0, -100.0), 4.0, 3.0)
     path.write_bytes(scene_glb([PlacedMesh("object-0", cube, AS_MADE)], camera, generator="test"))
@@ -143,7 +143,7 @@ def test_indices_are_as_narrow_as_the_vertices_allow(
     rows: int,
     columns: int,
     component_type: int,
-    torus_of: Callable[[int, int], TexturedMesh],
+    torus_of: Callable[[int, int], WebMesh],
     validate_glb: Validate,
     tmp_path: Path,
 ) -> None:
@@ -160,7 +160,7 @@ def test_indices_are_as_narrow_as_the_vertices_allow(
 
 
 def test_normals_of_slightly_wrong_length_are_put_right(
-    sphere: TexturedMesh, validate_glb: Validate, tmp_path: Path
+    sphere: WebMesh, validate_glb: Validate, tmp_path: Path
 ) -> None:
     path = tmp_path / "sphere.glb"
     rounded = replace(sphere, normals=sphere.normals.astype(np.float16).astype(np.float32) * np.float32(1.01))
@@ -168,12 +168,12 @@ def test_normals_of_slightly_wrong_length_are_put_right(
     validate_glb(path)
 
 
-def test_the_same_mesh_gives_the_same_bytes(mesh: TexturedMesh) -> None:
+def test_the_same_mesh_gives_the_same_bytes(mesh: WebMesh) -> None:
     first, second = (object_glb(mesh, "object-0", generator="test") for _ in range(2))
     assert first == second
 
 
-def test_no_glb_without_objects_or_with_numbers_that_are_none(cube: TexturedMesh) -> None:
+def test_no_glb_without_objects_or_with_numbers_that_are_none(cube: WebMesh) -> None:
     with pytest.raises(ValueError, match="at least one object"):
         scene_glb([], None, generator="test")
     nowhere = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float("nan"), 0.0, 0.0))
@@ -185,7 +185,7 @@ def test_no_glb_without_objects_or_with_numbers_that_are_none(cube: TexturedMesh
 
 
 def test_the_validator_has_nothing_to_say_of_coloured_vertices(
-    coloured: ColouredMesh, cube: TexturedMesh, validate_glb: Validate, tmp_path: Path
+    coloured: ColouredMesh, cube: WebMesh, validate_glb: Validate, tmp_path: Path
 ) -> None:
     alone, scene = tmp_path / "alone.glb", tmp_path / "scene.glb"
     alone.write_bytes(object_glb(coloured, "object-0", generator="test"))
@@ -222,7 +222,7 @@ def test_a_mesh_without_a_texture_brings_no_picture_and_no_tint(coloured: Colour
 # Perspective cameras.
 
 
-def test_a_perspective_camera_sees_to_behind_the_farthest_object(cube: TexturedMesh) -> None:
+def test_a_perspective_camera_sees_to_behind_the_farthest_object(cube: WebMesh) -> None:
     behind = PlacedMesh("object-0", cube, Placement((0.0, 0.0, 0.0, 1.0), 2.0, (0.0, 0.0, -7.0)))
     glb = document(scene_glb([behind], PerspectiveCamera((1.0, 0.5, 3.0), 0.8, 1.5), generator="test"))
     assert glb["nodes"][1] == {"name": "photo_camera", "camera": 0, "translation": [1.0, 0.5, 3.0]}
@@ -234,7 +234,7 @@ def test_a_perspective_camera_sees_to_behind_the_farthest_object(cube: TexturedM
 
 
 def test_a_perspective_camera_behind_everything_is_still_valid(
-    cube: TexturedMesh, validate_glb: Validate, tmp_path: Path
+    cube: WebMesh, validate_glb: Validate, tmp_path: Path
 ) -> None:
     path = tmp_path / "scene.glb"
     camera = PerspectiveCamera((0.0, 0.0, -100.0), 0.8, 1.5)
@@ -252,7 +252,7 @@ cameras = st.one_of(
 @given(camera=cameras, ahead=st.floats(0.2, 30), aside=st.tuples(st.floats(-9, 9), st.floats(-9, 9)))
 @settings(deadline=None)
 def test_a_point_is_in_the_photo_where_the_cameras_matrices_put_it(
-    camera: PhotoCamera, ahead: float, aside: tuple[float, float], cube: TexturedMesh
+    camera: PhotoCamera, ahead: float, aside: tuple[float, float], cube: WebMesh
 ) -> None:
     """The specification's projection matrices (appendix "Projection Matrices"), filled in from the file's camera."""
     told = document(scene_glb([PlacedMesh("object-0", cube, AS_MADE)], camera, generator="test"))

@@ -9,7 +9,7 @@ from trimesh import Trimesh
 
 from serve.errors import Gen3DError
 from serve.mesh.measure import component_count, is_closed, weld
-from serve.mesh.meshes import TexturedMesh
+from serve.mesh.meshes import WebMesh
 from serve.reconstruct import Detail, Fineness, Reconstruction
 from serve.reconstruct.inflate import FEWEST_FACES, MOST_FACES, Inflate, guess_depths
 from serve.segment import PixelBox, Segmentation
@@ -31,8 +31,8 @@ def inflate(mask: Mask, fineness: Fineness = STANDARD, photo_size: tuple[int, in
     return made
 
 
-def mesh_of(made: Reconstruction) -> TexturedMesh:
-    assert isinstance(made.mesh, TexturedMesh)
+def mesh_of(made: Reconstruction) -> WebMesh:
+    assert isinstance(made.mesh, WebMesh)
     return made.mesh
 
 
