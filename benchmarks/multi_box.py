@@ -28,7 +28,7 @@ from benchmarks.measure import photo_boxes, photo_jpeg, publish, read_arguments,
 from model_loader.locate import Bundle, locate
 from model_loader.repack import repack_bundle
 from selftest.bundle import write_tiny_bundle
-from serve.mesh.meshes import ColouredMesh
+from serve.mesh.meshes import DenseMesh
 from serve.reconstruct import Detail, Reconstruction
 from serve.reconstruct.sam3d.build import build_pipeline
 from serve.reconstruct.sam3d.reconstructor import Sam3d
@@ -153,8 +153,8 @@ def _run_ours(network: Sam3d, pixels: NDArray[np.uint8], boxes: Sequence[PixelBo
     return vertices
 
 
-def _mesh(outcome: Reconstruction | Exception) -> ColouredMesh:
-    if isinstance(outcome, Exception) or not isinstance(outcome.mesh, ColouredMesh) or outcome.splats is None:
+def _mesh(outcome: Reconstruction | Exception) -> DenseMesh:
+    if isinstance(outcome, Exception) or not isinstance(outcome.mesh, DenseMesh) or outcome.splats is None:
         raise _NothingMadeError(str(outcome))
     return outcome.mesh
 

@@ -8,12 +8,12 @@ from typing import Final, get_args
 
 from pydantic import ValidationError
 
-from serve.contract import Box, Format, Options, Quality
+from serve.contract import Box, Format, Options, Quality, TextureFormat
 from serve.errors import Gen3DError
 
 EXAMPLE_NOTE: Final = "A box is X0,Y0,X1,Y1 in pixels of the upright photo, x to the right, y down."
 _MADE = re.compile(
-    r"manifest\.json|scene\.glb|(masks|preview)\.png|thumbnail\.jpg|object-\d+\.(glb|obj\.zip|stl|ply|usdz|splats\.ply|mask\.png)"
+    r"manifest\.json|scene\.glb|(masks|preview)\.png|thumbnail\.jpg|object-\d+\.((web\.)?glb|obj\.zip|stl|ply|usdz|splats\.ply|mask\.png)"
 )
 
 
@@ -42,6 +42,12 @@ def add_job_options(parser: argparse.ArgumentParser, *, is_photo_needed: bool = 
     parser.add_argument("--faces", type=int, metavar="N", help="about how many triangles an object has")
     parser.add_argument("--texture-size", type=int, metavar="N", help="the texture's longer side at most, in pixels")
     parser.add_argument(
+        "--texture-format", choices=get_args(TextureFormat), help="of GLB; jpeg where absent, png for the quality high"
+    )
+    parser.add_argument(
+        "--normal-map", action="store_true", help="with a picture of the turns that fewer triangles lose (sam3d)"
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="for engines that draw at random; 0 where absent"
     )
     parser.add_argument("--no-scene", action="store_true", help="do not make scene.glb")
@@ -67,6 +73,8 @@ def check_job_options(arguments: argparse.Namespace) -> tuple[list[Box], Options
                 "formats": arguments.format or ["glb"],
                 "faces": arguments.faces,
                 "texture_size": arguments.texture_size,
+                "texture_format": arguments.texture_format,
+                "normal_map": arguments.normal_map,
                 "scene": not arguments.no_scene,
             }
         )

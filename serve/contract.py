@@ -16,6 +16,7 @@ SCHEMA_VERSION: Literal["1.0"] = "1.0"
 Quality = Literal["draft", "standard", "high"]
 MeshFormat = Literal["glb", "obj", "stl", "ply", "usdz"]
 Format = Literal[MeshFormat, "splats"]
+TextureFormat = Literal["jpeg", "png", "webp"]
 Stage = Literal["decode", "segment", "reconstruct", "finish", "store", "done", "failed"]
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -59,7 +60,9 @@ class Box(_Closed):
 class Options(_Closed):
     """What a request may choose about its meshes."""
 
-    quality: Quality = Field("standard", description="Sets `faces` and `texture_size` where they are not given.")
+    quality: Quality = Field(
+        "standard", description="Sets `faces`, `texture_size` and `texture_format` where they are not given."
+    )
     seed: int = Field(
         0, strict=True, ge=0, lt=2**32, description="The same seed gives the same result where the engine is random."
     )
@@ -69,6 +72,16 @@ class Options(_Closed):
     )
     texture_size: int | None = Field(
         None, strict=True, ge=64, le=8192, description="The texture's longer side at most, in pixels."
+    )
+    texture_format: TextureFormat | None = Field(
+        None,
+        description="How GLB files hold the texture: `png` loses nothing and is three times as large; `webp` is the "
+        "smallest, and unknown to some readers. Where absent `jpeg`, or `png` where the quality is `high`.",
+    )
+    normal_map: bool = Field(
+        False,
+        strict=True,
+        description="Whether a picture of the surface's finer turns goes with a mesh that was made of a denser one.",
     )
     scene: bool = Field(True, strict=True, description="Whether to make `scene.glb`, with every object in its place.")
 

@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from serve.boxes import place_box
 from serve.contract import Box, Options, Stage, Warned
 from serve.errors import EngineBrokenError, Gen3DError, StoppedError
-from serve.mesh.meshes import Mesh, PhotoCamera, PlacedMesh, Placement
+from serve.mesh.meshes import DenseMesh, PhotoCamera, PlacedMesh, Placement, WebMesh
 from serve.mesh.render import silhouette
 from serve.reconstruct import Detail, PhotoReconstructor, Reconstruction, Reconstructor
 from serve.resize import resize_mask, size_within
 from serve.segment import PixelBox, Segmentation, Segmenter
+
+if TYPE_CHECKING:
+    from serve.mesh.clean import CleanReport
 
 _LEAST_FILL, _MOST_FILL = 0.30, 0.98  # of the box; beyond these the mask is seldom what was meant
 _SURE = 0.85  # confidence
@@ -43,6 +46,9 @@ class Made:
 
     Attributes:
         index: The place of its box in the request.
+        mesh: In the object's own frame; None where none was wished.
+        cleaned: What was mended on the dense mesh; None where the reconstructor made the finished one.
+        splats: See `Reconstruction`, as the next two.
         camera: The photo's camera, in the scene.
         agreement: Of the mesh's silhouette, from the photo's camera, with the mask; None where there is no mesh.
         seconds: By stage. Of what objects made at once share, the first bears the most.
@@ -50,7 +56,11 @@ class Made:
 
     index: int
     segmentation: Segmentation
-    reconstruction: Reconstruction
+    mesh: WebMesh | None
+    cleaned: "CleanReport | None"
+    splats: bytes | None
+    placement: Placement
+    depth_is_guess: bool
     camera: PhotoCamera
     agreement: Agreement | None
     warnings: tuple[Warned, ...]
@@ -64,6 +74,10 @@ class Missed:
     index: int
     error: Gen3DError
     seconds: dict[Stage, float]
+
+
+# What is left of the work on an object when the network is done with it. Any thread may call it, once.
+Rest = Callable[[], Made | Missed]
 
 
 class Engine:
@@ -112,21 +126,22 @@ class Engine:
             texture_size=options.texture_size or usual.texture_size,
             mesh=options.scene or any(wanted != "splats" for wanted in options.formats),
             splats="splats" in options.formats,
+            normal_map=options.normal_map,
         )
 
-    def run(
-        self, pixels: NDArray[np.uint8], boxes: Sequence[Box], options: Options, watch: Watch
-    ) -> Iterator[Made | Missed]:
-        """Makes the objects in the order of their boxes, each handed over as soon as it is done.
+    def run(self, pixels: NDArray[np.uint8], boxes: Sequence[Box], options: Options, watch: Watch) -> Iterator[Rest]:
+        """Makes the objects in the order of their boxes, each handed over as soon as the network is done with it.
 
-        Where the reconstructor takes several masks at once, these are all found before it begins.
+        What is left, finishing the mesh and looking at it, needs the processor alone: whoever takes the objects may
+        have it done on threads of their own while the next object is made. Where the reconstructor takes several masks
+        at once, these are all found before it begins.
 
         Args:
             pixels: (H, W, 3) sRGB, upright.
             boxes: In pixels of the photo.
             options: See the contract.
-            watch: Called as each stage of each object begins, and after every step of it where it has steps. A
-                `StoppedError` it raises stops the run.
+            watch: Called as each stage of each object begins, and after every step of it where it has steps, on the
+                thread that does the work. A `StoppedError` it raises stops the run, or the rest of an object.
 
         Raises:
             EngineBrokenError: The engine is of no more use to anybody.
@@ -211,29 +226,56 @@ class _PhotoJob:
             return Missed(index, found, seconds)
         return _Masked(index, found, warnings, stopwatch)
 
-    def make(self, group: Sequence["_Masked | Missed"]) -> Iterator[Made | Missed]:
-        """Finishes a group of objects, in their order."""
+    def make(self, group: Sequence["_Masked | Missed"]) -> Iterator[Rest]:
+        """Has the network make a group of objects, in their order."""
         made_of_each = self._make_each([member for member in group if isinstance(member, _Masked)])
         for member in group:
             if isinstance(member, Missed):
-                yield member
+                yield partial(_as_it_is, member)
                 continue
             member.stopwatch.begin("reconstruct")
             made = next(made_of_each)
-            agreement = None
-            if isinstance(made, Reconstruction) and made.mesh is not None:
-                member.stopwatch.begin("finish")
-                agreement = self._attempt(member.index, self._agree, member.segmentation, made.mesh, made.placement)
-            seconds = member.stopwatch.stop()
-            if isinstance(made, Gen3DError):
-                yield Missed(member.index, made, seconds)
-            elif isinstance(agreement, Gen3DError):
-                yield Missed(member.index, agreement, seconds)
-            else:
-                doubts = _doubts(member.segmentation, agreement if self._engine.preview else None)
-                warnings = (*member.warnings, *doubts, *made.warnings)
-                camera = self._reconstructor.camera
-                yield Made(member.index, member.segmentation, made, camera, agreement, warnings, seconds)
+            member.stopwatch.stop()
+            yield partial(self._finish, member, made)
+
+    def _finish(self, member: "_Masked", made: Reconstruction | Gen3DError) -> Made | Missed:
+        """The rest of one object."""
+        if isinstance(made, Gen3DError):
+            return Missed(member.index, made, member.stopwatch.stop())
+        mesh = cleaned = agreement = None
+        if made.mesh is not None:
+            member.stopwatch.begin("finish")
+            finished = self._attempt(member.index, self._web_mesh, member.segmentation, made.mesh, made.placement)
+            if isinstance(finished, Gen3DError):
+                return Missed(member.index, finished, member.stopwatch.stop())
+            mesh, cleaned, agreement = finished
+        doubts = _doubts(member.segmentation, agreement if self._engine.preview else None)
+        return Made(
+            member.index,
+            member.segmentation,
+            mesh,
+            cleaned,
+            made.splats,
+            made.placement,
+            made.depth_is_guess,
+            self._reconstructor.camera,
+            agreement,
+            (*member.warnings, *doubts, *made.warnings),
+            member.stopwatch.stop(),
+        )
+
+    def _web_mesh(
+        self, found: Segmentation, mesh: DenseMesh | WebMesh, placement: Placement
+    ) -> tuple[WebMesh, "CleanReport | None", Agreement]:
+        """The mesh as it leaves, and how well it agrees with the mask."""
+        if not isinstance(mesh, DenseMesh):
+            return mesh, None, self._agree(found, mesh, placement)
+        # Imported here: it needs Numba, which an engine that makes finished meshes does without.
+        from serve.mesh.finish import finish
+
+        detail = self._detail
+        web, cleaned = finish(mesh, detail.faces, detail.texture_size, normal_map=detail.normal_map)
+        return web, cleaned, self._agree(found, web, placement)
 
     def _make_each(self, masked: Sequence["_Masked"]) -> Iterator[Reconstruction | Gen3DError]:
         """One outcome for each mask: an error that ends the making is that of every object still owed."""
@@ -256,7 +298,7 @@ class _PhotoJob:
         except Exception as error:  # noqa: BLE001 - one group's defect must not cost the others; it is logged in full
             yield from [self._failure(masked[-owed].index, error)] * owed
 
-    def _agree(self, found: Segmentation, mesh: Mesh, placement: Placement) -> Agreement:
+    def _agree(self, found: Segmentation, mesh: WebMesh, placement: Placement) -> Agreement:
         """How well the mesh, seen from the photo's camera, covers the mask it was made from."""
         mask = found.mask
         width, height = size_within(mask.shape[1], mask.shape[0], _CHECK_SIDE)
@@ -276,6 +318,10 @@ class _Masked:
     segmentation: Segmentation
     warnings: tuple[Warned, ...]
     stopwatch: "_Stopwatch"
+
+
+def _as_it_is(missed: Missed) -> Missed:
+    return missed
 
 
 def logged_defect(index: int, error: Exception) -> Gen3DError:

@@ -1,6 +1,7 @@
 """Where a running job is: told to whoever watches and kept as `progress.json`. Knows nothing of the work itself."""
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class ProgressReport:
-    """Tells whoever watches where a job is, and keeps `progress.json` up to date where there is a folder for it."""
+    """Tells whoever watches where a job is, and keeps `progress.json` up to date where there is a folder for it.
+
+    Objects are finished while others are made, so any thread may tell; the watcher is called by one at a time.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class ProgressReport:
         self._stages = _PREVIEW
         self._started_at = datetime.now(UTC)
         self._shares = [0.0] * objects  # of each object's work, how much is done
-        self._storing: int | None = None
+        self._telling = threading.RLock()
         self._since: dict[int | None, tuple[Stage, datetime]] = {}
         self._stored_at: float | None = None
 
@@ -70,6 +74,15 @@ class ProgressReport:
             Gen3DError: The first report could not be stored, so the results could not be either; or whatever the
                 watcher raises. Later reports that cannot be stored are logged: they are worth less than the work.
         """
+        with self._telling:
+            self._tell(stage, index, steps)
+
+    def tell_stored(self, index: int) -> None:
+        """The object is done: what is told next counts it in full."""
+        with self._telling:
+            self._shares[index] = 1.0
+
+    def _tell(self, stage: Stage, index: int | None, steps: tuple[int, int] | None) -> None:
         now = datetime.now(UTC)
         if index not in self._since or self._since[index][0] != stage:
             self._since[index] = stage, now
@@ -108,9 +121,6 @@ class ProgressReport:
     def _percent(self, stage: Stage, index: int | None, steps: tuple[int, int] | None) -> float:
         if stage == "done":
             return 100.0
-        if self._storing is not None and self._storing != index:
-            self._shares[self._storing] = 1.0  # it is stored, since something else has begun
-            self._storing = None
         if index is None:
             if stage == "failed":
                 return self._done()  # it ended where it was
@@ -119,8 +129,6 @@ class ProgressReport:
         begin, end = self._stages[stage]
         # Of objects made at once, each takes its steps before its stage is announced.
         self._shares[index] = max(self._shares[index], begin + (end - begin) * done / of)
-        if stage == "store":
-            self._storing = index
         return self._done()
 
     def _done(self) -> float:

@@ -15,6 +15,8 @@ from lambdas.shared.pictures import MEDIA_TYPES
 
 QUALITIES: Final = ("draft", "standard", "high")
 FORMATS: Final = ("glb", "obj", "stl", "ply", "usdz", "splats")
+TEXTURE_FORMATS: Final = ("jpeg", "png", "webp")
+SWITCHES: Final = ("normal_map", "scene")
 # Least and most.
 SEEDS: Final = (0, 2**32 - 1)
 FACES: Final = (1_000, 1_000_000)
@@ -140,7 +142,7 @@ def _is_finite(value: float) -> bool:
 
 
 def _check_options(options: object) -> None:
-    _only(options, "options", "quality", "seed", "formats", "faces", "texture_size", "scene")
+    _only(options, "options", "quality", "seed", "formats", "faces", "texture_size", "texture_format", *SWITCHES)
     assert isinstance(options, dict)  # noqa: S101 - _only has seen to it
     for name, bounds in (("seed", SEEDS), ("faces", FACES), ("texture_size", TEXTURE_SIZES)):
         value = options.get(name)
@@ -156,8 +158,11 @@ def _check_options(options: object) -> None:
             raise ApiError("invalid_request", f"options.formats must be an array with some of {', '.join(FORMATS)}.")
         if len(formats) > len(FORMATS):
             raise ApiError("invalid_request", "options.formats must name each format once.")
-    if "scene" in options and not isinstance(options["scene"], bool):
-        raise ApiError("invalid_request", "options.scene must be true or false.")
+    if options.get("texture_format") not in (None, *TEXTURE_FORMATS):
+        raise ApiError("invalid_request", f"options.texture_format must be one of {', '.join(TEXTURE_FORMATS)}.")
+    for name in SWITCHES:
+        if name in options and not isinstance(options[name], bool):
+            raise ApiError("invalid_request", f"options.{name} must be true or false.")
 
 
 def _read_file(given: object, max_image_bytes: int) -> tuple[str, str, int]:

@@ -1,15 +1,17 @@
 """Loops over arrays, compiled by Numba. Knows nothing of meshes.
 
-A kernel is compiled when it is first called, and kept beside its module's bytecode; `gen3d selftest` calls every one, so
-that an image comes with all of them compiled.
+A kernel is compiled when it is first called and then kept, beside its module's bytecode where that can be written.
+`serve.mesh.finish.warm_up` calls every one: images come with all of them compiled, and a server that is ready has them.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+KERNELS: Final[list[Any]] = []  # all that there are, of the modules that were imported
 
 
 def kernel(function: Function) -> Function:
@@ -17,4 +19,6 @@ def kernel(function: Function) -> Function:
 
     Indices are not checked, and counting from the end is the kernel's own business. Division by zero gives infinity.
     """
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    KERNELS.append(compiled)
+    return cast(Function, compiled)

@@ -38,8 +38,8 @@ class WebMesh:
         uvs: (V, 2) float32 in [0, 1], the origin in the texture's upper left corner (glTF's convention).
         faces: (F, 3) uint32, counter-clockwise seen from outside.
         texture: (h, w, 3) uint8 sRGB, the base colour.
-        normal_map: (h, w, 3) uint8, unit normals in tangent space as glTF has them (x right, y up, z out of the surface;
-            -1…1 as 0…255), or None.
+        normal_map: (h, w, 3) uint8, unit normals in tangent space as glTF has them (x right, y up, z outward; -1…1 as
+            0…255), or None.
         tangents: (V, 4) float32, x y z along +u and the sign of the bitangent, where there is a normal map, else None.
     """
 

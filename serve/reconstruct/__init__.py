@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serve.contract import Format, Quality, Warned
-from serve.mesh.meshes import Mesh, PhotoCamera, Placement
+from serve.mesh.meshes import DenseMesh, PhotoCamera, Placement, WebMesh
 from serve.segment import PixelBox, Segmentation
 
 
@@ -34,6 +34,7 @@ class Detail:
         texture_size: Its texture's longer side at most, in pixels.
         mesh: Whether the mesh is of use: a mesh format or the scene was asked for.
         splats: Whether the format `splats` was asked for.
+        normal_map: Whether a mesh made of a denser one is to have a picture of what it lost.
     """
 
     quality: Quality
@@ -41,6 +42,7 @@ class Detail:
     texture_size: int
     mesh: bool
     splats: bool
+    normal_map: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class Reconstruction:
     """What was made of one mask.
 
     Attributes:
-        mesh: In the object's own frame; None where none was wished.
+        mesh: In the object's own frame, finished or still to be; None where none was wished.
         splats: A PLY file of 3D Gaussians, in the object's own frame too; None where none were wished.
         placement: Where that frame stands in the scene.
         depth_is_guess: Whether the z of the placement's translation is guessed rather than measured.
         warnings: What is worth knowing about all this.
     """
 
-    mesh: Mesh | None
+    mesh: DenseMesh | WebMesh | None
     splats: bytes | None
     placement: Placement
     depth_is_guess: bool

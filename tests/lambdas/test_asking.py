@@ -10,7 +10,7 @@ from lambdas.jobs import asking
 from lambdas.jobs.asking import read_body, read_job
 from lambdas.jobs.errors import KINDS, ApiError
 from lambdas.shared.pictures import MEDIA_TYPES, kind_of_picture
-from serve.contract import Box, Format, Options, Quality, Request
+from serve.contract import Box, Format, Options, Quality, Request, TextureFormat
 from serve.errors import KINDS as SERVER_KINDS
 from serve.errors import Gen3DError
 from serve.file_kinds import identify
@@ -22,7 +22,9 @@ boxes = st.lists(coordinates, max_size=6) | st.dictionaries(
     st.sampled_from(["x_min", "y_min", "x_max", "y_max", "label", "z"]), coordinates
 )
 options = st.dictionaries(
-    st.sampled_from(["quality", "seed", "formats", "faces", "texture_size", "scene", "other"]),
+    st.sampled_from(
+        ["quality", "seed", "formats", "faces", "texture_size", "texture_format", "normal_map", "scene", "other"]
+    ),
     scalars
     | st.sampled_from(get_args(Quality))
     | st.lists(st.sampled_from([*get_args(Format), "exe"]), max_size=8)
@@ -58,6 +60,8 @@ def test_whatever_passes_is_taken_by_the_server(some_boxes: Any, some_options: A
             "formats": st.lists(st.sampled_from(get_args(Format)), min_size=1, unique=True),
             "faces": st.integers(1000, 1_000_000),
             "texture_size": st.integers(64, 8192),
+            "texture_format": st.sampled_from([None, *asking.TEXTURE_FORMATS]),
+            "normal_map": st.booleans(),
             "scene": st.booleans(),
         },
     ),
@@ -75,8 +79,9 @@ def test_the_words_and_bounds_are_the_contracts() -> None:
     assert get_args(Quality) == asking.QUALITIES
     assert {name for each in get_args(Format) for name in (get_args(each) or (each,))} == set(asking.FORMATS)
     fields = Options.model_json_schema()["properties"]
-    assert set(fields) == {"quality", "seed", "formats", "faces", "texture_size", "scene"}
+    assert set(fields) == {"quality", "seed", "formats", "faces", "texture_size", "texture_format", *asking.SWITCHES}
     assert (fields["seed"]["minimum"], fields["seed"]["exclusiveMaximum"] - 1) == asking.SEEDS
+    assert get_args(TextureFormat) == asking.TEXTURE_FORMATS
     for name, bounds in (("faces", asking.FACES), ("texture_size", asking.TEXTURE_SIZES)):
         number = fields[name]["anyOf"][0]
         assert (number["minimum"], number["maximum"]) == bounds

@@ -106,6 +106,8 @@ def test_the_words_and_bounds_are_the_codes() -> None:
     options = SCHEMAS["Options"]["properties"]
     assert tuple(options["quality"]["enum"]) == asking.QUALITIES
     assert tuple(options["formats"]["items"]["enum"]) == asking.FORMATS
+    assert tuple(options["texture_format"]["enum"]) == (*asking.TEXTURE_FORMATS, None)
+    assert {name for name, each in options.items() if each.get("type") == "boolean"} == set(asking.SWITCHES)
     for name, bounds in (("seed", asking.SEEDS), ("faces", asking.FACES), ("texture_size", asking.TEXTURE_SIZES)):
         assert (options[name]["minimum"], options[name]["maximum"]) == bounds
     (limit,) = [each for each in SPEC["paths"]["/api/jobs"]["get"]["parameters"] if each["name"] == "limit"]

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from serve.errors import Gen3DError
 from serve.reconstruct.sam3d.frames import (
-    coloured_mesh,
+    dense_mesh,
     matrix_of,
     perspective,
     placement,
@@ -66,18 +66,18 @@ def test_matrices_become_unit_quaternions_of_the_same_turn(quaternion: Any) -> N
 
 def test_the_mesh_stands_upright() -> None:
     vertices = np.array([[0, 0, 0.5], [0.1, 0, 0.2], [0, 0.1, 0.2]])
-    mesh = coloured_mesh(vertices, np.array([[0, 1, 2]]), np.zeros((3, 3)))
+    mesh = dense_mesh(vertices, np.array([[0, 1, 2]]), np.zeros((3, 3)))
     assert mesh.positions[0].tolist() == [0, 0.5, 0]  # what was up in z is up in y
 
 
 def test_normals_point_to_where_the_corners_run_counter_clockwise() -> None:
-    mesh = coloured_mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3)))
+    mesh = dense_mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]), np.zeros((3, 3)))
     a, b, c = mesh.positions
     assert mesh.normals == pytest.approx(np.tile(np.cross(b - a, c - a), (3, 1)))
 
 
 def test_a_vertex_of_no_face_has_a_normal_all_the_same() -> None:
-    mesh = coloured_mesh(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.full((3, 3), 2.0))
+    mesh = dense_mesh(np.zeros((3, 3)), np.array([[0, 1, 2]]), np.full((3, 3), 2.0))
     assert np.linalg.norm(mesh.normals, axis=1) == pytest.approx(1)
     assert mesh.colours.max() == 255
 
@@ -94,7 +94,7 @@ def test_upstream_extracts_surfaces_that_face_outward() -> None:
     features[:, :8] = points.norm(dim=-1) - 0.3 + 1 / resolution  # upstream takes a cell's width off
     coords = torch.cat([torch.zeros(len(cells), 1), cells], dim=1).int()
     made = extract(SimpleNamespace(coords=coords, feats=features))
-    mesh = coloured_mesh(made.vertices.double().numpy(), made.faces.numpy(), np.zeros((len(made.vertices), 3)))
+    mesh = dense_mesh(made.vertices.double().numpy(), made.faces.numpy(), np.zeros((len(made.vertices), 3)))
     a, b, c = (mesh.positions[mesh.faces[:, corner]].astype(float) for corner in range(3))
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
     assert volume == pytest.approx(4 / 3 * math.pi * 0.3**3, rel=0.1)

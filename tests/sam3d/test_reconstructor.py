@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from model_loader.locate import Bundle
 from serve.errors import Gen3DError, StoppedError
-from serve.mesh.meshes import ColouredMesh
+from serve.mesh.meshes import DenseMesh
 from serve.reconstruct import Detail, Reconstruction
 from serve.reconstruct.sam3d import guidance
-from serve.reconstruct.sam3d.frames import coloured_mesh, placement
+from serve.reconstruct.sam3d.frames import dense_mesh, placement
 from serve.reconstruct.sam3d.reconstructor import Sam3d
 from serve.reconstruct.sam3d.upstream import gaussians_on, upstream_module
 from serve.segment import PixelBox
@@ -43,9 +43,9 @@ def run_upstream(pipeline: Any, photo: Any, box: PixelBox, seed: int = SEED) -> 
     return made
 
 
-def mesh_of(made: dict[str, Any]) -> ColouredMesh:
+def mesh_of(made: dict[str, Any]) -> DenseMesh:
     mesh = made["mesh"][0]
-    return coloured_mesh(mesh.vertices.double().numpy(), mesh.faces.numpy(), mesh.vertex_attrs[:, :3].double().numpy())
+    return dense_mesh(mesh.vertices.double().numpy(), mesh.faces.numpy(), mesh.vertex_attrs[:, :3].double().numpy())
 
 
 def place_of(made: dict[str, Any]) -> Any:

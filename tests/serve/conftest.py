@@ -32,7 +32,7 @@ from serve.contract import Format, Quality
 from serve.engine import Engine
 from serve.errors import Gen3DError
 from serve.logs import configure_logging
-from serve.mesh.meshes import ColouredMesh, PerspectiveCamera, Placement
+from serve.mesh.meshes import DenseMesh, PerspectiveCamera, Placement
 from serve.reconstruct import Detail, Fineness, PhotoReconstructor, Reconstruction
 from serve.segment import PixelBox, Segmentation
 from serve.settings import read_settings
@@ -223,7 +223,7 @@ class OvalSegmenter:
 
 
 class BallReconstructor:
-    """Makes balls with coloured vertices, in some steps each, for a perspective camera.
+    """Makes dense balls with coloured vertices, in some steps each, for a perspective camera.
 
     A refusal among its orders is yielded instead of the ball whose turn it is, any other error is raised.
 
@@ -280,7 +280,7 @@ class _Balls:
         ball = creation.icosphere(subdivisions=3)
         normals = np.asarray(ball.vertices, dtype=np.float32)
         colours = ((normals + 1) * 127.5).astype(np.uint8)
-        mesh = ColouredMesh(normals, normals, np.asarray(ball.faces, dtype=np.uint32), colours)
+        mesh = DenseMesh(normals, np.asarray(ball.faces, dtype=np.int32), colours)
         far = 20.0
         half = np.tan(0.2) * far  # the height that the camera sees above its axis, at the ball
         pixel = 2 * half / self._height

@@ -14,14 +14,16 @@ from skimage import data
 from serve.contract import Box, Manifest, Options, Orthographic, Perspective, Progress
 from serve.engine import Engine
 from serve.engines import load_engine
-from serve.errors import Gen3DError
+from serve.errors import Gen3DError, StoppedError
 from serve.images import Photo, read_photo
 from serve.job import run_job
 from serve.mesh.export import File, object_file
 from serve.mesh.meshes import WebMesh
 from serve.progress import ProgressReport
+from serve.segment import PixelBox, Segmentation
 from serve.settings import Settings
 from serve.storage import LocalFolder, MemoryFolder
+from tests.serve.conftest import wait_until
 
 CUP = Box(x_min=170, y_min=12, x_max=410, y_max=240, label="cup")
 SKY = Box(x_min=0, y_min=0, x_max=9, y_max=0)
@@ -105,17 +107,35 @@ def test_progress_only_grows_and_ends_at_a_hundred(tmp_path: Path) -> None:
     assert Progress.model_validate_json((tmp_path / "progress.json").read_bytes()) == seen[-1]
 
 
-def test_each_object_is_stored_before_the_next_begins(tmp_path: Path) -> None:
-    there: list[bool] = []
+def test_an_object_is_stored_while_the_next_is_in_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load_engine(Settings())
+    find = engine.segmenter.on
 
+    def patient(*photo: Any) -> Callable[[PixelBox], Segmentation]:
+        def segment(box: PixelBox) -> Segmentation:
+            if box.x_min:  # the second
+                wait_until((tmp_path / "output" / "object-0.glb").exists)
+            return genuine(box)
+
+        genuine = find(*photo)
+        return segment
+
+    monkeypatch.setattr(engine.segmenter, "on", patient)
+    manifest, _ = do(tmp_path, CUP.model_copy(update={"x_min": 0.0}), CUP, engine=engine)
+    assert manifest.status == "succeeded"
+
+
+def test_what_stops_one_object_stops_the_job(tmp_path: Path) -> None:
     def watch(progress: Progress) -> None:
-        if (progress.stage, progress.object) == ("segment", 1):
-            there.append((tmp_path / "output" / "object-0.glb").exists())
+        if (progress.stage, progress.object) == ("store", 0):
+            raise StoppedError("cancelled", "The job was cancelled.")
 
-    report = ProgressReport("job-1", 2, None, watch)
-    output = LocalFolder(tmp_path / "output")
-    run_job(load_engine(Settings()), "job-1", coffee, [CUP, CUP], Options(quality="draft"), output, report)
-    assert there == [True]
+    report, output = ProgressReport("job-1", 8, LocalFolder(tmp_path), watch), LocalFolder(tmp_path / "output")
+    with pytest.raises(StoppedError):
+        run_job(load_engine(Settings()), "job-1", coffee, [CUP] * 8, DRAFT, output, report)
+    assert not (tmp_path / "output" / "object-0.glb").exists()
+    assert not (tmp_path / "output" / "object-7.glb").exists()
+    assert not (tmp_path / "output" / "manifest.json").exists()
 
 
 def test_a_photo_that_cannot_be_read_fails_the_job(tmp_path: Path) -> None:
@@ -140,7 +160,7 @@ def test_an_object_that_cannot_be_written_as_asked_costs_the_others_nothing(
             raise ZeroDivisionError("in an exporter")
         return genuine(mesh, name, *rest, **more)
 
-    monkeypatch.setattr("serve.job.object_file", failing)
+    monkeypatch.setattr("serve.finishing.object_file", failing)
     manifest, _ = do(tmp_path, CUP, CUP)
     assert [result.status for result in manifest.objects] == ["failed", "succeeded"]
     assert manifest.objects[0].error is not None

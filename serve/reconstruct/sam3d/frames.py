@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from serve.errors import Gen3DError
-from serve.mesh.measure import vertex_normals
-from serve.mesh.meshes import ColouredMesh, PerspectiveCamera, Placement
+from serve.mesh.meshes import DenseMesh, PerspectiveCamera, Placement
 
 Array = NDArray[np.float64]
 
@@ -80,7 +79,7 @@ def perspective(intrinsics: Array, width: int, height: int) -> PerspectiveCamera
     return PerspectiveCamera(position=(0.0, 0.0, 0.0), yfov=yfov, aspect=width / height)
 
 
-def coloured_mesh(vertices: Array, faces: NDArray[np.int64], colours: Array) -> ColouredMesh:
+def dense_mesh(vertices: Array, faces: NDArray[np.int64], colours: Array) -> DenseMesh:
     """A decoded mesh in its glTF frame.
 
     Args:
@@ -88,11 +87,9 @@ def coloured_mesh(vertices: Array, faces: NDArray[np.int64], colours: Array) -> 
         faces: (F, 3), counter-clockwise seen from outside.
         colours: (V, 3), sRGB, 0 to 1.
     """
-    positions = vertices @ _Z_UP_TO_Y_UP
-    return ColouredMesh(
-        positions=positions.astype(np.float32),
-        normals=vertex_normals(positions, faces).astype(np.float32),
-        faces=faces.astype(np.uint32),
+    return DenseMesh(
+        positions=(vertices @ _Z_UP_TO_Y_UP).astype(np.float32),
+        faces=faces.astype(np.int32),
         colours=(colours.clip(0, 1) * 255).round().astype(np.uint8),
     )
 

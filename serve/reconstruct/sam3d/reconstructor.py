@@ -16,7 +16,7 @@ from serve.errors import Gen3DError
 from serve.mesh.meshes import PerspectiveCamera
 from serve.reconstruct import Detail, Fineness, Reconstruction
 from serve.reconstruct.sam3d.build import build_pipeline, same_preprocessing
-from serve.reconstruct.sam3d.frames import as_array, coloured_mesh, placement, splats_ply
+from serve.reconstruct.sam3d.frames import as_array, dense_mesh, placement, splats_ply
 from serve.reconstruct.sam3d.prepare import PreparedPhoto
 from serve.reconstruct.sam3d.residence import Residence, Vram
 from serve.reconstruct.sam3d.reuse import Reuse
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _DRAFT_STRUCTURE_STEPS: Final = 4  # what the distilled structure stage was made for
-_AS_DECODED: Final = Fineness(faces=1_000_000, texture_size=8192)  # the contract's greatest: neither is reduced to
 
 
 class Sam3d:
@@ -47,8 +46,13 @@ class Sam3d:
     name = "sam-3d-objects"
     units = "the unit of MoGe's depth: true in proportion within a scene, not metres"
     formats: tuple[Format, ...] = ("glb", "obj", "stl", "ply", "usdz", "splats")
-    # The mesh leaves as fine as it is decoded, coloured by its vertices.
-    details: Mapping[Quality, Fineness] = dict.fromkeys(("draft", "standard", "high"), _AS_DECODED)
+    # Of the 200,000 to 1,000,000 triangles that are decoded. Their vertices are the colours' grain: a texture of 2048
+    # pixels has more texels than they are.
+    details: Mapping[Quality, Fineness] = {
+        "draft": Fineness(10_000, 1024),
+        "standard": Fineness(50_000, 2048),
+        "high": Fineness(200_000, 2048),
+    }
 
     def __init__(
         self, bundle: Bundle, device: torch.device, *, vram: Vram, objects_at_once: int, longest_side: int
@@ -155,7 +159,7 @@ class Sam3d:
                     return _failed("found no surface on the object")
                 if not _are_finite(vertices, colours):
                     return _failed("gave numbers that are not finite")
-                mesh = coloured_mesh(vertices, decoded.faces.cpu().numpy(), colours)
+                mesh = dense_mesh(vertices, decoded.faces.cpu().numpy(), colours)
             if detail.splats:
                 with self._residence.stage("splats"):
                     gaussians = self._stages.gaussians(latents)
@@ -163,14 +167,7 @@ class Sam3d:
                     splats = splats_ply(gaussians)
                 except FloatingPointError:
                     return _failed("gave numbers that are not finite")
-        is_as_wished = (detail.faces, detail.texture_size) == (_AS_DECODED.faces, _AS_DECODED.texture_size)
-        return Reconstruction(
-            mesh,
-            splats,
-            placement(turn, place, float(scale[0])),
-            depth_is_guess=False,
-            warnings=() if is_as_wished else _AS_IT_IS,
-        )
+        return Reconstruction(mesh, splats, placement(turn, place, float(scale[0])), depth_is_guess=False)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
@@ -272,13 +269,6 @@ def _attempt(work: Callable[..., Result], *arguments: Any) -> Result | Exception
         return error
 
 
-_AS_IT_IS: Final = (
-    Warned(
-        code="detail_ignored",
-        message="This engine's meshes are as fine as the network makes them and coloured by their vertices: faces and"
-        " texture_size change nothing.",
-    ),
-)
 _SHORT_OF_MEMORY: Final = (
     Warned(
         code="gpu_memory_short",

@@ -46,6 +46,8 @@ export const optionsSchema = v.object({
   formats: v.optional(v.array(v.picklist(["glb", "obj", "stl", "ply", "usdz", "splats"])), ["glb"]),
   faces: v.exactOptional(v.nullable(v.number())),
   texture_size: v.exactOptional(v.nullable(v.number())),
+  texture_format: v.exactOptional(v.nullable(v.picklist(["jpeg", "png", "webp"]))),
+  normal_map: v.optional(v.boolean(), false),
   scene: v.optional(v.boolean(), true),
 });
 

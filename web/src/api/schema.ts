@@ -240,6 +240,8 @@ export interface components {
              *     ]
              */
             readonly formats: readonly ("glb" | "obj" | "stl" | "ply" | "usdz" | "splats")[];
+            /** @default false */
+            readonly normal_map: boolean;
             /**
              * @default standard
              * @enum {unknown}
@@ -249,6 +251,8 @@ export interface components {
             readonly scene: boolean;
             /** @default 0 */
             readonly seed: number;
+            /** @enum {unknown} */
+            readonly texture_format?: "jpeg" | "png" | "webp" | null;
             readonly texture_size?: number | null;
         };
         readonly Page: {

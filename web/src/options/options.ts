@@ -12,6 +12,8 @@ export const defaultOptions: Options = {
   seed: 0,
   faces: null,
   texture_size: null,
+  texture_format: null,
+  normal_map: false,
   scene: true,
 };
 
@@ -28,6 +30,16 @@ export const FORMATS: readonly { readonly format: Format; readonly name: string;
   { format: "stl", name: "STL", about: "3D printing: the shape alone." },
   { format: "ply", name: "PLY", about: "Vertices with colours: MeshLab." },
   { format: "splats", name: "Splats", about: "3D Gaussians: splat viewers." },
+];
+
+/** How a GLB holds its texture; null leaves it to the quality. */
+export const TEXTURE_FORMATS: readonly {
+  readonly format: NonNullable<Options["texture_format"]>;
+  readonly name: string;
+}[] = [
+  { format: "jpeg", name: "JPEG: small, for everyone" },
+  { format: "png", name: "PNG: nothing lost, three times as large" },
+  { format: "webp", name: "WebP: the smallest, not read everywhere" },
 ];
 
 /** The numbers that may be left to the quality (null), or in the seed's case are 0. */

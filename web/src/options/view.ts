@@ -4,7 +4,16 @@ import "./options.css";
 import { element } from "../element";
 import { createStore, type Store } from "../store";
 import type { Options, View } from "../types";
-import { FORMATS, NUMBERS, QUALITIES, readNumber, withFormat, withNumber, type NumberRule } from "./options";
+import {
+  FORMATS,
+  NUMBERS,
+  QUALITIES,
+  readNumber,
+  TEXTURE_FORMATS,
+  withFormat,
+  withNumber,
+  type NumberRule,
+} from "./options";
 
 export { defaultOptions } from "./options";
 
@@ -89,13 +98,32 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): Opti
     );
   }
 
-  function scene(): HTMLElement {
+  function textureFormat(): HTMLElement {
+    const id = `${prefix}-texture-format`;
+    const choices = TEXTURE_FORMATS.map(({ format, name }) => element("option", { value: format }, name));
+    const select = element(
+      "select",
+      {
+        id,
+        onchange: () => {
+          const chosen = TEXTURE_FORMATS.find((each) => each.format === select.value);
+          options.set({ ...options.get(), texture_format: chosen?.format ?? null });
+        },
+      },
+      element("option", { value: "" }, "As the quality has it"),
+      ...choices,
+    );
+    shows.push((now) => (select.value = now.texture_format ?? ""));
+    return element("div", { class: "field" }, element("label", { htmlFor: id }, "Texture as"), select);
+  }
+
+  function onOff(name: "scene" | "normal_map", title: string, about: string): HTMLElement {
     const input = element("input", {
       type: "checkbox",
-      onchange: () => options.set({ ...options.get(), scene: input.checked }),
+      onchange: () => options.set({ ...options.get(), [name]: input.checked }),
     });
-    shows.push((now) => (input.checked = now.scene));
-    return card(input, "Whole scene", "One more file, with every object in its place.");
+    shows.push((now) => (input.checked = now[name]));
+    return card(input, title, about);
   }
 
   const root = element(
@@ -107,7 +135,14 @@ export function optionsView(options: Store<Options>, makesSplats: boolean): Opti
       "details",
       { class: "options-more" },
       element("summary", {}, "More options"),
-      element("div", { class: "options-fields" }, scene(), ...NUMBERS.map(numberField)),
+      element(
+        "div",
+        { class: "options-fields" },
+        onOff("scene", "Whole scene", "One more file, with every object in its place."),
+        onOff("normal_map", "Normal map", "Finer shading from a second picture; larger files."),
+        textureFormat(),
+        ...NUMBERS.map(numberField),
+      ),
     ),
   );
   const end = options.subscribe((now) => {

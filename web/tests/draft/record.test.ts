@@ -12,7 +12,7 @@ const DRAFT: Draft = {
     original: { width: 400, height: 300, bytes: 9000 },
   },
   boxes: [{ id: 3, x_min: 1, y_min: 2, x_max: 10, y_max: 20, label: "cup" }],
-  options: { quality: "high", formats: ["glb", "stl"], scene: true, seed: 7, faces: null },
+  options: { quality: "high", formats: ["glb", "stl"], normal_map: false, scene: true, seed: 7, faces: null },
 };
 
 test("a draft comes back as it was, its photo with an address of its own", async () => {

@@ -21,7 +21,7 @@ export function jobWith(objects: number, change: Partial<Job> = {}): Job {
     error: null,
     thumbnail_url: null,
     boxes: Array.from({ length: objects }, () => BOX),
-    options: { quality: "standard", formats: ["glb"], seed: 0, scene: true },
+    options: { quality: "standard", formats: ["glb"], seed: 0, normal_map: false, scene: true },
     image_url: "https://bucket.example/image",
     engine: null,
     preview: false,

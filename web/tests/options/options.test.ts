@@ -6,6 +6,7 @@ import {
   NUMBERS,
   QUALITIES,
   readNumber,
+  TEXTURE_FORMATS,
   withFormat,
   withNumber,
   type NumberRule,
@@ -25,7 +26,10 @@ describe("the options", () => {
     expect(text).toContain(`default: ${defaultOptions.quality}}`);
     expect(text).toContain(`default: [${defaultOptions.formats.join(", ")}]`);
     expect(text).toContain(`default: ${defaultOptions.seed}}`);
-    expect(text).toContain(`scene: {type: boolean, default: ${String(defaultOptions.scene)}}`);
+    for (const name of ["scene", "normal_map"] as const) {
+      expect(text).toContain(`${name}: {type: boolean, default: ${String(defaultOptions[name])}}`);
+    }
+    expect(text).toContain(`texture_format: {enum: [${TEXTURE_FORMATS.map((each) => each.format).join(", ")}, null]}`);
     const formats = /items: \{enum: \[(.*)\]\}/.exec(text)?.[1]?.split(", ");
     expect(FORMATS.map((each) => each.format).sort()).toEqual(formats?.sort());
     for (const { name, least, most } of NUMBERS) {
