@@ -5,6 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 SCAN := out/scan
+RIVALS := out/rivals
 # npm writes it last; infra/page.py, which builds the page, looks at it in the same way.
 WEB := web/node_modules/.package-lock.json
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web
@@ -17,7 +18,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens benchmarks-sam3d lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens benchmarks-sam3d benchmarks-mesh lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -120,6 +121,15 @@ screens: setup $(WEB) $(PHOTOS)/coffee.jpg ## Photograph the page's main states 
 
 benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks/gpu.py is for a machine with a GPU.
 	OMP_NUM_THREADS=1 $(SAM3D_BIN)/python -m benchmarks.multi_box
+
+benchmarks-mesh: $(RIVALS)/ready ## Measure the finishing of meshes against other ways to do it: 15 minutes, 1.7 GB of packages.
+	$(RIVALS)/bin/python -m benchmarks.mesh_finish
+
+# Apart, for nothing else needs what the rivals are made of.
+$(RIVALS)/ready: requirements/rivals.txt pyproject.toml
+	$(PYTHON) -m venv $(RIVALS)
+	$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/rivals.txt
+	touch $@
 
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv

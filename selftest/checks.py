@@ -27,6 +27,7 @@ def checks_of(engine: EngineName, locks: Sequence[Path]) -> list[Check]:
         *checks,
         Check("CUDA libraries", _later("cuda", "check_opened_libraries")),
         Check("GPU code", _later("cuda", "check_native_code")),
+        Check("kernels", _later("kernels", "check_kernels")),
         Check("network on the CPU", _later("trial", "try_sam3d", "cpu")),
         Check("network on the GPU", _later("gpu", "check_gpu")),
     ]

@@ -193,9 +193,29 @@ class MeshStats(_Closed):
     )
     minimum: Vector3
     maximum: Vector3
-    texture: tuple[int, int] | None = Field(
-        None, description="The texture's width and height in pixels; absent where the vertices have colours instead."
+    texture: tuple[int, int] = Field(description="The texture's width and height in pixels.")
+
+
+class Cleaned(_Closed):
+    """What was mended on a mesh as a network decoded it, before it was made smaller."""
+
+    faces: int = Field(description="Triangles as they were decoded.")
+    vertices_not_finite: int = Field(description="Vertices with a coordinate that is no number or infinite.")
+    vertices_welded: int = Field(description="Vertices that went because an earlier one has the same place.")
+    vertices_parted: int = Field(
+        description="Vertices added so that none joins faces that have no edge in common there."
     )
+    faces_not_finite: int = Field(description="Faces that went with vertices that are not finite.")
+    faces_degenerate: int = Field(description="Faces without area.")
+    faces_duplicate: int = Field(description="Faces that went because an earlier one has the same corners.")
+    faces_turned: int = Field(
+        description="Faces turned round, to fit their neighbours or because their closed piece looked inward."
+    )
+    edges_cut: int = Field(description="Edges that more than two faces shared, or two that could not be turned to fit.")
+    floaters: int = Field(description="Pieces that went because they are small.")
+    floater_faces: int = Field(description="Their faces.")
+    hidden_faces: int = Field(description="Faces that went because they cannot be seen from outside.")
+    holes_closed: int = Field(description="Small holes that were closed, those included that hidden faces left.")
 
 
 class ObjectResult(_Closed):
@@ -210,6 +230,7 @@ class ObjectResult(_Closed):
     artefacts: tuple[Artefact, ...] = ()
     pose: Pose | None = None
     mesh: MeshStats | None = Field(None, description="Absent where splats alone were asked for.")
+    cleaned: Cleaned | None = Field(None, description="Absent where the engine made the finished mesh itself.")
     silhouette_iou: float | None = Field(
         None, ge=0, le=1, description="The mesh's silhouette from the photo's camera against the mask; as `mesh`."
     )

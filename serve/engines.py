@@ -26,15 +26,20 @@ def load_engine(settings: Settings) -> Engine:
 
 
 def load_warm_engine(settings: Settings) -> Engine:
-    """The engine that the settings name, of which no request has to wait for a kernel: for servers.
+    """The engine that the settings name, of which no request has to wait for a kernel to be compiled: for servers.
 
     Raises:
         Gen3DError: See `load_engine`; and the GPU fails, or has too little memory for any object.
     """
     engine = load_engine(settings)
-    # The preview compiles nothing, nor does a CPU, which would take hours for the object.
-    if settings.engine == "sam3d" and settings.device == "cuda":
-        warm_up(engine)
+    # The preview compiles nothing.
+    if settings.engine == "sam3d":
+        from serve.mesh.finish import warm_up as warm_up_finishing
+
+        warm_up_finishing()
+        # On a CPU the network compiles nothing either, and would take hours for the object.
+        if settings.device == "cuda":
+            warm_up(engine)
     return engine
 
 

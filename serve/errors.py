@@ -115,6 +115,11 @@ KINDS: dict[str, Kind] = {
     "upload_refused": Kind(403, "S3 did not take the photo; the message has its reason."),
     "no_mailbox": Kind(404, "The mails of a stage in AWS are with those who got them; only a local one keeps them."),
     "mail_not_found": Kind(404, "No mail has this number."),
+    "email_invalid": Kind(422, "This is no address that Cognito takes as a user's."),
+    "user_exists": Kind(409, "There is a user with this address already."),
+    "user_not_found": Kind(404, "The stage has no user with this address."),
+    "invitation_failed": Kind(502, "Cognito could not send the invitation; the message says what to do."),
+    "not_confirmed": Kind(409, "The answer to the command's question was no, or nobody was there; nothing was changed."),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

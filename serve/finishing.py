@@ -28,14 +28,16 @@ from serve.contract import (
     ObjectResult,
     Options,
     Pose,
+    TextureFormat,
 )
 from serve.engine import Made, Missed, Rest, logged_defect
 from serve.errors import Gen3DError
 from serve.images import Photo
-from serve.mesh.export import File, object_file, splats_file
+from serve.mesh.export import File, compact_file, object_file, splats_file
 from serve.mesh.measure import component_count, is_closed, weld
 from serve.mesh.meshes import PhotoCamera, Placement, WebMesh
 from serve.mesh.render import four_sides
+from serve.mesh.textures import Textures, encode_textures
 from serve.progress import ProgressReport
 from serve.resize import resize_mask, size_within
 from serve.segment.draw import LONGEST, Drawn, mask_png
@@ -54,8 +56,8 @@ class Kept:
 
     Attributes:
         result: Its part of the manifest.
-        mesh: As it was stored, and the next two: its place in the scene and the camera that took the photo; None where
-            there is none, or the object failed.
+        mesh: As it was stored, with the next three: its pictures, its place in the scene and the camera that took the
+            photo; None where there is none, or the object failed.
         drawn: Its mask in small, as large ones would pile up; None where the object failed.
         row: Its caption and its picture, (h, w, 3) sRGB, for the contact sheet.
         seconds: By stage.
@@ -63,6 +65,7 @@ class Kept:
 
     result: ObjectResult
     mesh: WebMesh | None
+    textures: Textures | None
     placement: Placement | None
     camera: PhotoCamera | None
     drawn: Drawn | None
@@ -141,10 +144,10 @@ def _keep(outcome: Made | Missed, box: Box, photo: Photo, options: Options, outp
 def _keep_object(made: Made, box: Box, photo: Photo, options: Options, output: Folder) -> Kept:
     name, segmentation, mesh, placement = f"object-{made.index}", made.segmentation, made.mesh, made.placement
     mask = mask_png(segmentation.mask, segmentation.box, (photo.width, photo.height))
-    artefacts = []
-    for wanted in dict.fromkeys(options.formats):
-        file = _file(made, name, wanted)
-        artefacts.append(store(output, file.name, file.data, file.media_type))
+    textures = None if mesh is None else encode_textures(mesh, _texture_format(options))
+    artefacts = [
+        store(output, file.name, file.data, file.media_type) for file in _files(made, name, options.formats, textures)
+    ]
     result = ObjectResult(
         index=made.index,
         label=box.label,
@@ -165,6 +168,7 @@ def _keep_object(made: Made, box: Box, photo: Photo, options: Options, output: F
             depth_is_guess=made.depth_is_guess,
         ),
         mesh=None if mesh is None else _stats(mesh),
+        cleaned=made.cleaned,
         silhouette_iou=None if made.agreement is None else round(made.agreement.iou, 4),
         mask_coverage=None if made.agreement is None else round(made.agreement.coverage, 4),
         seconds=0.0,  # what is yet to come counts too
@@ -176,6 +180,7 @@ def _keep_object(made: Made, box: Box, photo: Photo, options: Options, output: F
     return Kept(
         result,
         mesh,
+        textures,
         placement,
         made.camera,
         Drawn(segmentation.box, caption, small),
@@ -184,13 +189,21 @@ def _keep_object(made: Made, box: Box, photo: Photo, options: Options, output: F
     )
 
 
-def _file(made: Made, name: str, wanted: Format) -> File:
-    if wanted == "splats":
-        if made.splats is not None:
-            return splats_file(made.splats, name)
-    elif made.mesh is not None:
-        return object_file(made.mesh, name, wanted, generator=GENERATOR)
-    raise RuntimeError(f"the reconstructor left out what {wanted} is made of")
+def _texture_format(options: Options) -> TextureFormat:
+    return options.texture_format or ("png" if options.quality == "high" else "jpeg")
+
+
+def _files(made: Made, name: str, formats: Sequence[Format], textures: Textures | None) -> Iterator[File]:
+    """The object's files, each once; beside the GLB for everyone the one for the page."""
+    for wanted in dict.fromkeys(formats):
+        if wanted == "splats" and made.splats is not None:
+            yield splats_file(made.splats, name)
+        elif wanted != "splats" and made.mesh is not None:
+            yield object_file(made.mesh, name, wanted, generator=GENERATOR, textures=textures)
+            if wanted == "glb":
+                yield compact_file(made.mesh, name, generator=GENERATOR, textures=textures)
+        else:
+            raise RuntimeError(f"the reconstructor left out what {wanted} is made of")
 
 
 def _keep_failure(missed: Missed, box: Box) -> Kept:
@@ -203,7 +216,9 @@ def _keep_failure(missed: Missed, box: Box) -> Kept:
         seconds=0.0,
         error=ErrorDetail(code=error.code, message=error.message, details=error.details),
     )
-    return Kept(result, None, None, None, None, (f"{_caption(missed.index, box)}: failed ({error.code})", None), {})
+    return Kept(
+        result, None, None, None, None, None, (f"{_caption(missed.index, box)}: failed ({error.code})", None), {}
+    )
 
 
 def store(output: Folder, name: str, data: bytes, media_type: str) -> Artefact:

@@ -27,6 +27,7 @@ from serve.images import Photo
 from serve.mesh.gltf import CAMERA_NODE, scene_glb
 from serve.mesh.meshes import OrthographicCamera, PhotoCamera, PlacedMesh
 from serve.mesh.render import contact_sheet
+from serve.mesh.textures import Textures
 from serve.progress import ProgressReport
 from serve.segment.draw import Drawn, overlay, png, thumbnail
 from serve.storage import Folder
@@ -41,6 +42,7 @@ class _Results:
     objects: list[ObjectResult] = field(default_factory=list)
     camera: PhotoCamera | None = None
     placed: list[PlacedMesh] = field(default_factory=list)
+    textures: list[Textures] = field(default_factory=list)
     drawn: list[Drawn] = field(default_factory=list)
     rows: list[tuple[str, NDArray[np.uint8] | None]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class _Results:
         if kept.drawn is not None:
             self.drawn.append(kept.drawn)
         self.camera = kept.camera or self.camera
-        if kept.mesh is not None and kept.placement is not None:
+        if kept.mesh is not None and kept.textures is not None and kept.placement is not None:
+            self.textures.append(kept.textures)
             self.placed.append(PlacedMesh(_node_name(kept.result.index, box, self.placed), kept.mesh, kept.placement))
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
@@ -119,7 +122,7 @@ def _keep_job(
         store(output, "preview.png", png(contact_sheet(results.rows)), "image/png"),
     ]
     if options.scene and results.placed:
-        scene = scene_glb(results.placed, results.camera, generator=GENERATOR)
+        scene = scene_glb(results.placed, results.camera, generator=GENERATOR, textures=results.textures)
         artefacts.insert(0, store(output, SCENE, scene, "model/gltf-binary"))
     results.add_seconds({"store": time.perf_counter() - began})
     succeeded = sum(result.status == "succeeded" for result in results.objects)

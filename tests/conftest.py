@@ -1,5 +1,6 @@
-"""What several rooms' tests need: the glTF validator, the demo's photographs, a real S3 server, the whole service."""
+"""What several rooms' tests need: readers of glTF, the demo's photographs, a real S3 server, the whole service."""
 
+import base64
 import fcntl
 import json
 import logging
@@ -49,18 +50,24 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def validate_glb() -> Callable[..., list[dict[str, Any]]]:
-    """`validate_glb(path, …)` fails on the validator's errors and warnings and returns its reports.
+def node() -> str:
+    """Node, with what tests/js needs at hand.
 
     Without Node the test is skipped on a laptop; in CI (where the variable CI is `true`) it fails.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        missing = "the glTF validator needs node and npm on the PATH"
+        missing = "the glTF validator and glTF Transform need node and npm on the PATH"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
-    _install_validator(npm)
+    _install_packages(npm)
+    return node
+
+
+@pytest.fixture(scope="session")
+def validate_glb(node: str) -> Callable[..., list[dict[str, Any]]]:
+    """`validate_glb(path, …)` fails on the validator's errors and warnings and returns its reports."""
 
     def validate(*paths: Path) -> list[dict[str, Any]]:
         command = [node, str(JS / "validate.mjs"), *map(str, paths)]
@@ -76,7 +83,26 @@ def validate_glb() -> Callable[..., list[dict[str, Any]]]:
     return validate
 
 
-def _install_validator(npm: str) -> None:
+@pytest.fixture(scope="session")
+def unpack_glb(node: str) -> Iterator[Callable[[bytes], bytes]]:
+    """`unpack_glb(glb)` is what glTF Transform, an independent reader, makes of a compact GLB: a plain one."""
+    command = [node, str(JS / "unpack.mjs")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        questions, answers = process.stdin, process.stdout
+
+        def unpack(glb: bytes) -> bytes:
+            questions.write(base64.b64encode(glb).decode() + "\n")
+            questions.flush()
+            answer = answers.readline()
+            assert answer, "glTF Transform could not read it; see standard error"
+            return base64.b64decode(answer)
+
+        yield unpack
+
+
+def _install_packages(npm: str) -> None:
     """Runs `npm ci` unless what it installs is there already."""
     lock = JS / "package-lock.json"
     installed = JS / "node_modules" / ".package-lock.json"  # npm writes it last

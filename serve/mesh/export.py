@@ -1,8 +1,8 @@
 """One mesh → one file in the format a person asked for. Knows neither scenes nor where files go.
 
-All formats keep the object's own frame (y up) and the exact float32 positions. Vertices that a mesh repeats along
-the seams of its UVs become one again in OBJ and PLY; elsewhere they stay equal to the bit. So a closed mesh stays
-closed.
+All formats keep the object's own frame (y up), and all but the compact one the exact float32 positions. Vertices that
+a mesh repeats along the seams of its UVs become one again in OBJ and PLY; elsewhere they stay equal to the bit. So a
+closed mesh stays closed.
 """
 
 import io
@@ -17,16 +17,19 @@ from typing import Any, Final
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
-from PIL import Image
 from trimesh.exchange.stl import export_stl
 
-from serve.contract import MeshFormat
-from serve.mesh.colour import to_linear
-from serve.mesh.gltf import ROUGHNESS, jpeg, object_glb
+from serve.contract import MeshFormat, TextureFormat
+from serve.mesh.compact import compact_glb
+from serve.mesh.glb import ROUGHNESS
+from serve.mesh.gltf import object_glb
 from serve.mesh.measure import shared_points
-from serve.mesh.meshes import ColouredMesh, Floats, Mesh, WebMesh
+from serve.mesh.meshes import Floats, WebMesh
 from serve.mesh.sample import sample_texture
+from serve.mesh.textures import Textures, encode_textures
 
+_GLB: Final = "model/gltf-binary"
+_ROWS_AT_ONCE: Final = 10_000
 # The fields of a vertex and of a face in a PLY file, in the order of its header.
 _PLY_VERTEX: Final = np.dtype([("position", "<f4", 3), ("normal", "<f4", 3), ("colour", "u1", 3)])
 _PLY_FACE: Final = np.dtype([("count", "u1"), ("vertices", "<i4", 3)])
@@ -59,29 +62,44 @@ class File:
     data: bytes
 
 
-def object_file(mesh: Mesh, name: str, format: MeshFormat, *, generator: str) -> File:  # noqa: A002
+def object_file(
+    mesh: WebMesh,
+    name: str,
+    format: MeshFormat,  # noqa: A002
+    *,
+    generator: str,
+    textures: Textures | None = None,
+) -> File:
     """The mesh as one file. The same arguments give the same bytes.
 
     Args:
         mesh: What to write.
         name: The file's name without its ending: ASCII letters, digits, `-` and `_`, because the files inside
             OBJ's and USDZ's archives refer to each other by it.
-        format: `obj` is a zip of obj, mtl and png, or of an obj with colours by vertex where the mesh has no texture;
-            `stl` holds the shape alone, `ply` colours by vertex.
+        format: `obj` is a zip of obj, mtl and png; `stl` holds the shape alone, `ply` colours by vertex.
         generator: What made the file: one line of ASCII.
+        textures: The mesh's pictures, encoded; made here where they are not given or the format cannot hold them: as
+            JPEG, or as PNG for `obj`.
     """
     match format:
         case "glb":
-            return File(f"{name}.glb", "model/gltf-binary", object_glb(mesh, name, generator=generator))
+            return File(f"{name}.glb", _GLB, object_glb(mesh, name, generator=generator, textures=textures))
         case "obj":
-            return File(f"{name}.obj.zip", "application/zip", _obj_zip(mesh, name, generator))
+            pictures = _held(mesh, textures, "png")
+            return File(f"{name}.obj.zip", "application/zip", _obj_zip(mesh, name, generator, pictures))
         case "stl":
             return File(f"{name}.stl", "model/stl", _stl(mesh))
         case "ply":
             # IANA lists no media type for PLY.
             return File(f"{name}.ply", "application/octet-stream", _ply(mesh, generator))
         case "usdz":
-            return File(f"{name}.usdz", "model/vnd.usdz+zip", _usdz(mesh, name, generator))
+            pictures = _held(mesh, textures, "jpeg", "png")
+            return File(f"{name}.usdz", "model/vnd.usdz+zip", _usdz(mesh, name, generator, pictures))
+
+
+def compact_file(mesh: WebMesh, name: str, *, generator: str, textures: Textures | None = None) -> File:
+    """The mesh as a GLB for the page; see `compact.compact_glb` and `object_file`."""
+    return File(f"{name}.web.glb", _GLB, compact_glb(mesh, name, generator=generator, textures=textures))
 
 
 def splats_file(splats: bytes, name: str) -> File:
@@ -89,14 +107,21 @@ def splats_file(splats: bytes, name: str) -> File:
     return File(f"{name}.splats.ply", "application/octet-stream", splats)
 
 
-def _obj_zip(mesh: Mesh, name: str, generator: str) -> bytes:
-    """OBJ, MTL and PNG, referring to each other by their bare names; OBJ alone where colours are by vertex.
+def _held(mesh: WebMesh, given: Textures | None, *known: TextureFormat) -> Textures:
+    """The given pictures where a file's readers know their format, else others in the first that these know."""
+    if given is not None and given.base_colour.format in known:
+        return given
+    return encode_textures(mesh, known[0])
 
-    OBJ has separate indices for positions, UVs and normals, so points are shared and seams are kept.
+
+def _obj_zip(mesh: WebMesh, name: str, generator: str, textures: Textures) -> bytes:
+    """OBJ, MTL and pictures, referring to each other by their bare names.
+
+    OBJ has separate indices for positions, UVs and normals, so points are shared and seams are kept. MTL has no word
+    for a normal map that all know: three.js and Assimp read `norm`, which Blender leaves aside; Blender reads
+    `map_Bump`, in which the others see heights. So it is `norm`, which misleads nobody.
     """
     points, point_of = shared_points(mesh.positions)
-    if isinstance(mesh, ColouredMesh):
-        return _zip([(f"{name}.obj", _coloured_obj(mesh, name, generator, points, point_of))], zipfile.ZIP_DEFLATED)
     at, own = point_of[mesh.faces] + 1, mesh.faces.astype(np.int64) + 1  # OBJ counts from 1.
     corners = np.stack((at, own, own), axis=-1)
     obj = "".join(
@@ -109,41 +134,32 @@ def _obj_zip(mesh: Mesh, name: str, generator: str) -> bytes:
             _lines("f %d/%d/%d %d/%d/%d %d/%d/%d\n", corners.reshape(-1, 9)),
         )
     )
-    mtl = f"newmtl {name}\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {name}.png\n"
-    png = io.BytesIO()
-    # On a photograph level 1 is four times as fast as the default, and a tenth larger.
-    Image.fromarray(mesh.texture).save(png, "PNG", compress_level=1)
-    files = ((f"{name}.obj", obj.encode()), (f"{name}.mtl", mtl.encode()), (f"{name}.png", png.getvalue()))
-    return _zip(files, zipfile.ZIP_DEFLATED)
+    pictures = _named(textures, name)
+    words = zip(("map_Kd", "norm"), pictures, strict=False)
+    maps = "".join(f"{word} {file}\n" for word, (file, _) in words)
+    mtl = f"newmtl {name}\nKd 1 1 1\nKs 0 0 0\nillum 1\n{maps}"
+    return _zip([(f"{name}.obj", obj.encode()), (f"{name}.mtl", mtl.encode()), *pictures], zipfile.ZIP_DEFLATED)
 
 
-def _coloured_obj(mesh: ColouredMesh, name: str, generator: str, points: Floats, point_of: NDArray[np.int64]) -> bytes:
-    """OBJ with colours behind the positions, sRGB from 0 to 1: no standard has them, Blender and MeshLab read them."""
-    colours = _mean_by_point(mesh.colours, point_of) / 255
-    at, own = point_of[mesh.faces] + 1, mesh.faces.astype(np.int64) + 1
-    return "".join(
-        (
-            f"# {generator}\no {name}\n",
-            _lines("v %.9g %.9g %.9g %.4g %.4g %.4g\n", np.column_stack((points.astype(np.float64), colours))),
-            _lines("vn %.5g %.5g %.5g\n", mesh.normals),
-            _lines("f %d//%d %d//%d %d//%d\n", np.stack((at, own), axis=-1).reshape(-1, 6)),
-        )
-    ).encode()
+def _named(textures: Textures, name: str) -> list[tuple[str, bytes]]:
+    """The pictures' names in an archive, and their bytes: the base colour, then the normal map where there is one."""
+    colour, normals = textures.base_colour, textures.normal_map
+    named = [(f"{name}{colour.suffix}", colour.data)]
+    return named if normals is None else [*named, (f"{name}.normals{normals.suffix}", normals.data)]
 
 
-def _stl(mesh: Mesh) -> bytes:
+def _stl(mesh: WebMesh) -> bytes:
     """Binary STL: three positions a triangle; equal points are equal to the bit, so readers can join them."""
     return export_stl(trimesh.Trimesh(mesh.positions, mesh.faces, process=False))
 
 
-def _ply(mesh: Mesh, generator: str) -> bytes:
+def _ply(mesh: WebMesh, generator: str) -> bytes:
     """Binary PLY, normals and sRGB colours by vertex; where vertices share a point, these are their means."""
     points, point_of = shared_points(mesh.positions)
     vertices = np.zeros(len(points), _PLY_VERTEX)
     vertices["position"] = points
     vertices["normal"] = _shared_normals(mesh.normals, point_of)
-    colours = sample_texture(mesh.texture, mesh.uvs) if isinstance(mesh, WebMesh) else mesh.colours
-    vertices["colour"] = _mean_by_point(colours, point_of).round()
+    vertices["colour"] = _mean_by_point(sample_texture(mesh.texture, mesh.uvs), point_of).round()
     faces = np.zeros(len(mesh.faces), _PLY_FACE)
     faces["count"] = 3
     faces["vertices"] = point_of[mesh.faces]
@@ -151,11 +167,8 @@ def _ply(mesh: Mesh, generator: str) -> bytes:
     return header.encode("ascii") + vertices.tobytes() + faces.tobytes()
 
 
-def _usdz(mesh: Mesh, name: str, generator: str) -> bytes:
+def _usdz(mesh: WebMesh, name: str, generator: str, textures: Textures) -> bytes:
     """A USDZ package that iOS Quick Look opens: one mesh with a UsdPreviewSurface.
-
-    Colours by vertex are its `displayColor`, in linear light, which the surface reads: without a surface that does,
-    Quick Look shows the mesh grey.
 
     The package's rules are those of https://openusd.org/release/spec_usdz.html: the layer first, nothing
     compressed, every file's data at a multiple of 64 bytes. The packager that comes with USD keeps them
@@ -191,36 +204,41 @@ def _usdz(mesh: Mesh, name: str, generator: str) -> bytes:
         made.CreateIdAttr(identifier)
         return made
 
-    if isinstance(mesh, WebMesh):
-        st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", types.TexCoord2fArray, UsdGeom.Tokens.vertex)
-        st.Set(Vt.Vec2fArray.FromNumpy(_from_lower_left(mesh.uvs)))
-        reader = shader("Coordinates", "UsdPrimvarReader_float2")
-        reader.CreateInput("varname", types.String).Set("st")
-        picture = shader("Picture", "UsdUVTexture")
-        picture.CreateInput("file", types.Asset).Set(f"{name}.jpg")
-        picture.CreateInput("sourceColorSpace", types.Token).Set("sRGB")
+    st = UsdGeom.PrimvarsAPI(shape).CreatePrimvar("st", types.TexCoord2fArray, UsdGeom.Tokens.vertex)
+    st.Set(Vt.Vec2fArray.FromNumpy(_from_lower_left(mesh.uvs)))
+    reader = shader("Coordinates", "UsdPrimvarReader_float2")
+    reader.CreateInput("varname", types.String).Set("st")
+    coordinates = reader.CreateOutput("result", types.Float2)
+
+    def picture(child: str, file: str, space: str) -> UsdShade.Shader:
+        made = shader(child, "UsdUVTexture")
+        made.CreateInput("file", types.Asset).Set(file)
+        made.CreateInput("sourceColorSpace", types.Token).Set(space)
         for axis in ("wrapS", "wrapT"):
-            picture.CreateInput(axis, types.Token).Set("clamp")
-        picture.CreateInput("st", types.Float2).ConnectToSource(reader.CreateOutput("result", types.Float2))
-        colour = picture.CreateOutput("rgb", types.Float3)
-    else:
-        shape.CreateDisplayColorPrimvar(UsdGeom.Tokens.vertex).Set(Vt.Vec3fArray.FromNumpy(to_linear(mesh.colours)))
-        reader = shader("Colours", "UsdPrimvarReader_float3")
-        reader.CreateInput("varname", types.String).Set("displayColor")
-        colour = reader.CreateOutput("result", types.Float3)
+            made.CreateInput(axis, types.Token).Set("clamp")
+        made.CreateInput("st", types.Float2).ConnectToSource(coordinates)
+        return made
+
+    pictures = _named(textures, name)
     surface = shader("Surface", "UsdPreviewSurface")
+    colour = picture("Picture", pictures[0][0], "sRGB").CreateOutput("rgb", types.Float3)
     surface.CreateInput("diffuseColor", types.Color3f).ConnectToSource(colour)
     surface.CreateInput("metallic", types.Float).Set(0.0)
     surface.CreateInput("roughness", types.Float).Set(ROUGHNESS)
+    if textures.normal_map is not None:
+        # USD's tangent space is glTF's: x along +s, and y up in the picture, as t is counted from its lower edge.
+        normals = picture("Normals", pictures[1][0], "raw")
+        normals.CreateInput("scale", types.Float4).Set(Gf.Vec4f(2, 2, 2, 1))
+        normals.CreateInput("bias", types.Float4).Set(Gf.Vec4f(-1, -1, -1, 0))
+        turns = normals.CreateOutput("rgb", types.Float3)
+        surface.CreateInput("normal", types.Normal3f).ConnectToSource(turns)
     material.CreateSurfaceOutput().ConnectToSource(surface.CreateOutput("surface", types.Token))
     UsdShade.MaterialBindingAPI.Apply(shape.GetPrim()).Bind(material)
 
     with tempfile.TemporaryDirectory() as folder:
         layer = Path(folder, f"{name}.usdc")  # USD writes its binary layers to files alone.
         stage.GetRootLayer().Export(str(layer))
-        files = [(layer.name, layer.read_bytes())]
-    if isinstance(mesh, WebMesh):
-        files.append((f"{name}.jpg", jpeg(mesh.texture)))
+        files = [(layer.name, layer.read_bytes()), *pictures]
     return _zip(files, zipfile.ZIP_STORED, alignment=64)
 
 
@@ -246,8 +264,12 @@ def _from_lower_left(uvs: Floats) -> Floats:
 
 
 def _lines(line: str, rows: NDArray[Any]) -> str:
-    """`line` filled in with every row: ten times as fast as np.savetxt."""
-    return line * len(rows) % tuple(rows.ravel().tolist())
+    """`line` filled in with every row: ten times as fast as np.savetxt.
+
+    Some rows at a time: one call for all would keep other threads waiting a tenth of a second.
+    """
+    parts = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+    return "".join(line * len(part) % tuple(part.ravel().tolist()) for part in parts)
 
 
 def _zip(files: Iterable[tuple[str, bytes]], compression: int, *, alignment: int = 1) -> bytes:

@@ -5,9 +5,11 @@ A kernel is compiled when it is first called and then kept, beside its module's 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
 
 import numba
+from numba.core.caching import InTreeCacheLocator
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,3 +24,16 @@ def kernel(function: Function) -> Function:
     compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     KERNELS.append(compiled)
     return cast(Function, compiled)
+
+
+class BesideModule(InTreeCacheLocator):  # type: ignore[misc]  # Numba has no types
+    """Has kernels looked for beside their modules where nothing can be written there, as in a read-only image.
+
+    Numba's own way would pass over them there, and compile them for every process. The variable
+    NUMBA_CACHE_LOCATOR_CLASSES names this class.
+    """
+
+    def ensure_cache_path(self) -> None:
+        """Makes the folder, where it can be made."""
+        with suppress(OSError):
+            super().ensure_cache_path()

@@ -53,26 +53,6 @@ class WebMesh:
 
 
 @dataclass(frozen=True)
-class ColouredMesh:
-    """Triangles in the object's own frame, as `WebMesh`, with a colour at every vertex and no picture.
-
-    Attributes:
-        positions: (V, 3) float32, in units of that frame.
-        normals: (V, 3) float32, unit length, pointing outward.
-        faces: (F, 3) uint32, counter-clockwise seen from outside.
-        colours: (V, 3) uint8 sRGB, the base colour.
-    """
-
-    positions: Floats
-    normals: Floats
-    faces: Indices
-    colours: Pixels
-
-
-Mesh = WebMesh | ColouredMesh
-
-
-@dataclass(frozen=True)
 class Placement:
     """Where an object's own frame stands in the scene: rotate, scale, then translate.
 
@@ -119,5 +99,5 @@ class PlacedMesh:
     """A named mesh in its place in the scene."""
 
     name: str
-    mesh: Mesh
+    mesh: WebMesh
     placement: Placement

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from serve.mesh.meshes import Mesh, OrthographicCamera, PhotoCamera, PlacedMesh, WebMesh
+from serve.mesh.meshes import OrthographicCamera, PhotoCamera, PlacedMesh, WebMesh
 from serve.mesh.raster import Fragments, rasterise
 from serve.mesh.sample import sample_texture
 from serve.resize import resize
@@ -77,7 +77,7 @@ def to_scene(placed: PlacedMesh) -> NDArray[np.float64]:
     return np.asarray(turned * placed.placement.scale + placed.placement.translation)
 
 
-def four_sides(mesh: Mesh) -> NDArray[np.uint8]:
+def four_sides(mesh: WebMesh) -> NDArray[np.uint8]:
     """(TILE, 4 TILE, 3) sRGB: the mesh from its front, right, back and left, lit from the upper left."""
     return np.hstack([_view(mesh, np.radians(turn)) for _, turn in SIDES])
 
@@ -104,7 +104,7 @@ def _write(picture: NDArray[np.uint8], text: str, at: tuple[int, int]) -> None:
     cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
 
 
-def _view(mesh: Mesh, turn: float) -> NDArray[np.uint8]:
+def _view(mesh: WebMesh, turn: float) -> NDArray[np.uint8]:
     """(TILE, TILE, 3) sRGB: the mesh turned by `turn` radians about its upright axis."""
     side = round(TILE * _OVERSAMPLING)
     positions = mesh.positions.astype(np.float64)
@@ -117,10 +117,7 @@ def _view(mesh: Mesh, turn: float) -> NDArray[np.uint8]:
     faces = mesh.faces.astype(np.int64)
     seen = rasterise(points, seen_from_here[:, 2], faces, side, side)
 
-    if isinstance(mesh, WebMesh):
-        colour = sample_texture(mesh.texture, _between(mesh.uvs, faces, seen))
-    else:
-        colour = _between(mesh.colours.astype(np.float32), faces, seen)
+    colour = sample_texture(mesh.texture, _between(mesh.uvs, faces, seen))
     normal = _between(mesh.normals @ rotation.T.astype(np.float32), faces, seen)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     light = 0.55 + 0.45 * np.clip(normal @ (_LIGHT / np.linalg.norm(_LIGHT)), 0, 1)

@@ -139,6 +139,8 @@ def test_the_selftest_passes_for_any_user_with_a_read_only_root(sam3d_image: Ima
     sam3d_image.report["selftest"] = result["checks"]
     assert result["passed"]
     skipped = {check["check"]: check["finding"] for check in result["checks"] if check["status"] == "skipped"}
+    findings = {check["check"]: check["finding"] for check in result["checks"]}
+    assert re.fullmatch(r"\d+ kernels, 0 of them compiled just now", findings["kernels"])
     assert skipped == {"network on the GPU": "no GPU here: nothing was run on one"}
 
 

@@ -43,7 +43,7 @@ def environment(weights: Path) -> dict[str, str]:
 
 
 def names(index: int) -> set[str]:
-    return {f"object-{index}.glb", f"object-{index}.splats.ply", f"object-{index}.mask.png"}
+    return {f"object-{index}.{ending}" for ending in ("glb", "web.glb", "splats.ply", "mask.png")}
 
 
 def test_the_command_reconstructs(
@@ -70,7 +70,9 @@ def test_the_command_reconstructs(
         assert made.status == "succeeded"
         assert made.mask is not None
         assert made.mesh is not None
-        assert made.mesh.texture is None, "coloured by its vertices"
+        assert made.mesh.triangles <= 10_000
+        assert made.mesh.texture == (1024, 1024)
+        assert made.cleaned is not None
         assert made.silhouette_iou is not None
         assert made.pose is not None
         assert not made.pose.depth_is_guess
@@ -141,8 +143,8 @@ def test_the_server_reconstructs(
     assert {"segment", "reconstruct", "finish", "store", "done"} <= {line.get("stage") for line in lines}
     # One seed gives the same object in another job, with other neighbours.
     alone = Manifest.model_validate_json(again.content).objects[0]
-    (among,) = [file for file in manifest.objects[1].artefacts if file.name.endswith(".glb")]
-    (own,) = [file for file in alone.artefacts if file.name.endswith(".glb")]
+    (among,) = [file for file in manifest.objects[1].artefacts if file.name.endswith("-1.glb")]
+    (own,) = [file for file in alone.artefacts if file.name.endswith("-0.glb")]
     assert alone.pose == manifest.objects[1].pose
     assert own.bytes == among.bytes
 
@@ -151,15 +153,13 @@ def test_the_repacked_bundle_serves_too(photo: Path, tmp_path: Path, repacked: A
     engine = load_engine(Settings(engine="sam3d", weights=repacked.folder, device="cpu", objects_at_once=2))
     from serve.contract import Box, Options
 
-    outcomes = list(
-        engine.run(
-            np.asarray(Image.open(photo)),
-            [Box.model_validate(CUP), Box.model_validate(SPOON)],
-            Options(quality="draft"),
-            lambda *_: None,
-        )
+    objects = engine.run(
+        np.asarray(Image.open(photo)),
+        [Box.model_validate(CUP), Box.model_validate(SPOON)],
+        Options(quality="draft"),
+        lambda *_: None,
     )
-    assert [type(outcome).__name__ for outcome in outcomes] == ["Made", "Made"]
+    assert [type(rest()).__name__ for rest in objects] == ["Made", "Made"]
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there may be a GPU here")

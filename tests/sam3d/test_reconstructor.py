@@ -77,7 +77,7 @@ def test_what_boxes_share_changes_no_bit(
     with_all_zero_tokens(monkeypatch)
     for made, theirs in zip(make(network, photo, BOXES[:2], FULL), expected, strict=True):
         mesh = mesh_of(theirs)
-        for name in ("positions", "normals", "faces", "colours"):
+        for name in ("positions", "faces", "colours"):
             assert np.array_equal(getattr(made.mesh, name), getattr(mesh, name)), name
         assert made.placement == place_of(theirs)
         assert not made.depth_is_guess
@@ -290,13 +290,6 @@ def test_decoders_run_only_for_what_is_asked(network: Sam3d, photo: Any) -> None
         assert made.splats.startswith(b"ply\n")
         make(network, photo, BOXES[:1], MESH)
         assert (len(meshes), len(splats)) == (1, 1)
-
-
-def test_wishes_that_change_nothing_are_told_of(network: Sam3d, photo: Any) -> None:
-    (made,) = make(network, photo, BOXES[:1], Detail("standard", 20_000, 8192, mesh=True, splats=False))
-    assert [warning.code for warning in made.warnings] == ["detail_ignored"]
-    (made,) = make(network, photo, BOXES[:1], MESH)
-    assert made.warnings == ()
 
 
 def test_a_large_photo_is_shrunk_and_the_mask_with_it(bundle: Bundle) -> None:

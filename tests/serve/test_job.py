@@ -195,17 +195,19 @@ def test_the_manifest_has_the_camera_that_took_the_photo(tmp_path: Path, balls: 
     assert (made.camera.yfov, made.camera.aspect_ratio) == pytest.approx((0.4, 1.5))
 
 
-def test_a_mesh_with_coloured_vertices_goes_all_the_way(
+def test_a_dense_mesh_goes_all_the_way(
     tmp_path: Path, balls: Callable[..., Engine], validate_glb: Callable[..., list[dict[str, Any]]]
 ) -> None:
     options = Options(formats=("glb", "obj", "stl", "ply", "usdz", "splats"))
     manifest, _ = do(tmp_path, CUP, SKY, options=options, engine=balls())
     made = manifest.objects[0]
     assert made.mesh is not None
-    assert (made.mesh.texture, made.mesh.closed) == (None, True)
+    assert (made.mesh.texture, made.mesh.closed) == ((64, 64), True)
+    assert 900 <= made.mesh.triangles <= 1000
     assert made.silhouette_iou is not None
     names = [artefact.name for artefact in made.artefacts]
-    assert names == [f"object-0.{ending}" for ending in ("glb", "obj.zip", "stl", "ply", "usdz", "splats.ply")]
+    endings = ("glb", "web.glb", "obj.zip", "stl", "ply", "usdz", "splats.ply")
+    assert names == [f"object-0.{ending}" for ending in endings]
     output = tmp_path / "output"
     assert (output / "object-0.splats.ply").read_bytes() == b"ply\n"
     validate_glb(output / "object-0.glb", output / "scene.glb")

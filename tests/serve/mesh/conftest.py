@@ -4,13 +4,14 @@ Their picture's colour at (u, v) is (255 u, 255 v, 64): a picture turned or mirr
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from serve.mesh.meshes import ColouredMesh, WebMesh
+from serve.mesh.meshes import WebMesh
 
 Grid = NDArray[np.float64]
 
@@ -23,11 +24,17 @@ def mesh(request: pytest.FixtureRequest) -> WebMesh:
 
 
 @pytest.fixture(scope="session")
-def coloured(torus: WebMesh) -> ColouredMesh:
-    """The torus with colours by vertex, all of them different: dark and bright, grey and bold."""
-    number = np.arange(len(torus.positions))
-    colours = np.stack((number % 256, number * 7 % 256, 255 - number // 3), -1).astype(np.uint8)
-    return ColouredMesh(torus.positions, torus.normals, torus.faces, colours)
+def embossed(torus: WebMesh) -> WebMesh:
+    """The torus with waves in its normal map. Half of its tangents say that their chart is mirrored."""
+    count, (height, width, _) = len(torus.positions), torus.texture.shape
+    around = 2 * np.pi * torus.uvs[:, 0]
+    signs = np.where(np.arange(count) % 2, 1, -1)
+    tangents = np.stack((-np.sin(around), np.zeros(count), -np.cos(around), signs), -1)
+    y, x = np.mgrid[:height, :width]
+    waves = np.stack((0.5 * np.sin(x / 5), 0.5 * np.cos(y / 7), np.ones((height, width))), -1)
+    waves /= np.linalg.norm(waves, axis=-1, keepdims=True)
+    normal_map = np.rint(255 * (waves + 1) / 2).astype(np.uint8)
+    return replace(torus, normal_map=normal_map, tangents=tangents.astype(np.float32))
 
 
 @pytest.fixture(scope="session")

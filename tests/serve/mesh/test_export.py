@@ -1,5 +1,6 @@
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 
-from serve.contract import MeshFormat
-from serve.mesh.export import object_file, splats_file
+from serve.contract import MeshFormat, TextureFormat
+from serve.mesh.compact import compact_glb
+from serve.mesh.export import compact_file, object_file, splats_file
 from serve.mesh.gltf import object_glb
-from serve.mesh.meshes import ColouredMesh, Mesh, WebMesh
+from serve.mesh.meshes import WebMesh
+from serve.mesh.textures import encode_textures
 
 FORMATS: tuple[MeshFormat, ...] = ("glb", "obj", "stl", "ply", "usdz")
 Array = NDArray[Any]
 
 
-def made(mesh: Mesh, format: MeshFormat) -> bytes:  # noqa: A002
+def made(mesh: WebMesh, format: MeshFormat) -> bytes:  # noqa: A002
     return object_file(mesh, "object-0", format, generator="test").data
 
 
@@ -75,6 +78,12 @@ def test_the_same_mesh_gives_the_same_bytes(format: MeshFormat, torus: WebMesh) 
     assert made(torus, format) == made(torus, format)
 
 
+def test_the_compact_file_has_a_name_of_its_own(cube: WebMesh) -> None:
+    file = compact_file(cube, "object-0", generator="test")
+    assert (file.name, file.media_type) == ("object-0.web.glb", "model/gltf-binary")
+    assert file.data == compact_glb(cube, "object-0", generator="test")
+
+
 def test_splats_keep_their_bytes_and_have_a_name_that_is_no_meshs() -> None:
     file = splats_file(b"ply\n...", "object-0")
     assert (file.name, file.media_type) == ("object-0.splats.ply", "application/octet-stream")
@@ -105,6 +114,17 @@ def test_obj_shares_its_points_and_keeps_its_seams(mesh: WebMesh) -> None:
     corners = np.array([[c.split("/") for c in line[1:]] for line in lines if line[0] == "f"], int) - 1
     assert is_closed(points, corners[:, :, 0])
     assert sum(line[0] == "vt" for line in lines) == len(mesh.uvs) > len(points)
+
+
+def test_a_long_obj_is_complete(torus_of: Callable[[int, int], WebMesh]) -> None:
+    """More rows than are written at a time."""
+    mesh = torus_of(105, 105)
+    with zipfile.ZipFile(io.BytesIO(made(mesh, "obj"))) as archive:
+        lines = [line.split() for line in archive.read("object-0.obj").decode().splitlines()]
+    points = np.array([line[1:] for line in lines if line[0] == "v"], np.float32)
+    corners = np.array([[c.split("/") for c in line[1:]] for line in lines if line[0] == "f"], int) - 1
+    np.testing.assert_array_equal(points[corners[:, :, 0]], mesh.positions[mesh.faces])
+    np.testing.assert_array_equal(corners[:, :, 1], mesh.faces)
 
 
 def test_stl_reads_back_closed(mesh: WebMesh) -> None:
@@ -214,77 +234,57 @@ def test_usdz_takes_a_name_that_is_no_identifier(cube: WebMesh, tmp_path: Path) 
     assert stage.GetDefaultPrim().GetDisplayName() == "0-mug"
 
 
-# Colours by vertex.
+# Textures.
+
+Known = dict[TextureFormat, str]
+IN_OBJ: Known = {"jpeg": ".png", "png": ".png", "webp": ".png"}
+IN_USDZ: Known = {"jpeg": ".jpg", "png": ".png", "webp": ".jpg"}
 
 
-@pytest.mark.parametrize("format", FORMATS)
-def test_the_same_coloured_mesh_gives_the_same_bytes(
+@pytest.mark.parametrize("given", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize(("format", "suffixes"), [("obj", IN_OBJ), ("usdz", IN_USDZ)])
+def test_archives_hold_the_given_pictures_or_ones_that_their_readers_know(
     format: MeshFormat,  # noqa: A002
-    coloured: ColouredMesh,
+    suffixes: Known,
+    given: TextureFormat,
+    embossed: WebMesh,
 ) -> None:
-    assert made(coloured, format) == made(coloured, format)
+    textures = encode_textures(embossed, given)
+    file = object_file(embossed, "object-0", format, generator="test", textures=textures)
+    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()[-2:]}
+    names = [f"object-0{suffixes[given]}", f"object-0.normals{suffixes[given]}"]
+    assert list(held) == names
+    for name, picture in zip(names, (embossed.texture, embossed.normal_map), strict=True):
+        assert picture is not None
+        assert Image.open(io.BytesIO(held[name])).size == (picture.shape[1], picture.shape[0])
+    if suffixes[given] == textures.base_colour.suffix:
+        assert textures.normal_map is not None
+        assert list(held.values()) == [textures.base_colour.data, textures.normal_map.data]
 
 
-def test_a_coloured_obj_reads_back_closed_with_its_colours(coloured: ColouredMesh, tmp_path: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(made(coloured, "obj"))) as archive:
-        assert archive.namelist() == ["object-0.obj"]
-        archive.extractall(tmp_path)
-    read = read_by_trimesh(tmp_path / "object-0.obj", "obj")
-    lines = [line.split() for line in (tmp_path / "object-0.obj").read_text().splitlines()]
-    points = np.array([line[1:] for line in lines if line[0] == "v"], float)
-    corners = np.array([[c.split("//") for c in line[1:]] for line in lines if line[0] == "f"], int) - 1
-    assert is_closed(points[:, :3], corners[:, :, 0])
-    np.testing.assert_array_equal(points[corners[:, :, 0], :3].astype(np.float32), coloured.positions[coloured.faces])
-    assert sum(line[0] == "vn" for line in lines) == len(coloured.normals)
-    own_corners, read_corners = coloured.faces.ravel(), read.faces.ravel()
-    np.testing.assert_allclose(
-        read.visual.vertex_colors[read_corners, :3].astype(float),
-        mean_colours(coloured)[own_corners],
-        atol=1,
-    )
+def test_objs_material_names_its_pictures(embossed: WebMesh) -> None:
+    with zipfile.ZipFile(io.BytesIO(made(embossed, "obj"))) as archive:
+        lines = archive.read("object-0.mtl").decode().splitlines()
+    assert lines[-2:] == ["map_Kd object-0.png", "norm object-0.normals.png"]
 
 
-def mean_colours(mesh: ColouredMesh) -> Array:
-    """Of each vertex, the mean colour of all the vertices at its place."""
-    together = (mesh.positions[:, None] == mesh.positions).all(axis=-1)
-    return np.asarray(together @ mesh.colours.astype(float) / together.sum(axis=1)[:, None])
+def test_stl_and_ply_know_nothing_of_normal_maps(embossed: WebMesh, torus: WebMesh) -> None:
+    assert made(embossed, "stl") == made(torus, "stl")
+    assert made(embossed, "ply") == made(torus, "ply")
 
 
-def test_a_coloured_ply_reads_back_closed_with_its_colours(coloured: ColouredMesh) -> None:
-    read = read_by_trimesh(made(coloured, "ply"), "ply")
-    assert is_closed(read.vertices, read.faces)
-    np.testing.assert_array_equal(read.triangles, coloured.positions[coloured.faces])
-    colours = read.visual.vertex_colors[read.faces.ravel(), :3]
-    np.testing.assert_allclose(colours, mean_colours(coloured)[coloured.faces.ravel()], atol=0.5)
-
-
-def test_a_coloured_stl_is_the_shape_alone(coloured: ColouredMesh, torus: WebMesh) -> None:
-    assert made(coloured, "stl") == made(torus, "stl")
-
-
-def test_a_coloured_usdz_keeps_the_rules_and_its_surface_reads_the_colours(
-    coloured: ColouredMesh, tmp_path: Path
-) -> None:
+def test_usdz_has_its_normal_map_as_usd_wants_it(embossed: WebMesh, tmp_path: Path) -> None:
     path = tmp_path / "object-0.usdz"
-    path.write_bytes(made(coloured, "usdz"))
-    with zipfile.ZipFile(path) as archive:
-        assert archive.namelist() == ["object-0.usdc"]
+    path.write_bytes(made(embossed, "usdz"))
     stage = Usd.Stage.Open(str(path))
     validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
+    assert "usdShadeValidators:NormalMapTextureValidator" in {v.GetMetadata().name for v in validators}
     errors = UsdValidation.ValidationContext(validators).Validate(stage)
     assert [error.GetMessage() for error in errors] == []
-
-    (shape,) = [UsdGeom.Mesh(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh)]
-    np.testing.assert_array_equal(np.array(shape.GetPointsAttr().Get()), coloured.positions)
-    primvar = shape.GetDisplayColorPrimvar()
-    assert primvar.GetInterpolation() == "vertex"
-    linear = np.array(primvar.Get(), float)
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    np.testing.assert_array_equal(np.rint(255 * srgb), coloured.colours)
-
-    material, _ = UsdShade.MaterialBindingAPI(shape.GetPrim()).ComputeBoundMaterial()
-    surface, _, _ = material.ComputeSurfaceSource()
-    (source,), _ = surface.GetInput("diffuseColor").GetConnectedSources()
-    reader = UsdShade.Shader(source.source.GetPrim())
-    assert reader.GetIdAttr().Get() == "UsdPrimvarReader_float3"
-    assert reader.GetInput("varname").Get() == "displayColor"
+    surface = UsdShade.Shader(stage.GetPrimAtPath("/object_0/Material/Surface"))
+    (source,), _ = surface.GetInput("normal").GetConnectedSources()
+    normals = UsdShade.Shader(source.source.GetPrim())
+    assert normals.GetInput("sourceColorSpace").Get() == "raw"
+    asset = normals.GetInput("file").Get()
+    assert asset.resolvedPath == f"{path}[object-0.normals.jpg]"

@@ -1,6 +1,4 @@
 import io
-import json
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +9,12 @@ import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from serve.contract import TextureFormat
 from serve.mesh.gltf import object_glb, scene_glb
 from serve.mesh.meshes import (
-    ColouredMesh,
     OrthographicCamera,
     PerspectiveCamera,
     PhotoCamera,
@@ -25,6 +23,8 @@ from serve.mesh.meshes import (
     WebMesh,
 )
 from serve.mesh.render import project
+from serve.mesh.textures import encode_textures
+from tests.serve.mesh.glb import read_glb, read_mesh
 
 Validate = Callable[..., list[dict[str, Any]]]
 AS_MADE = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (0.0, 0.0, 0.0))
@@ -42,10 +42,7 @@ def placements() -> st.SearchStrategy[Placement]:
 
 
 def document(glb: bytes) -> dict[str, Any]:
-    """A GLB's JSON chunk, which begins after two headers of 12 and 8 bytes."""
-    (length,) = struct.unpack_from("<I", glb, 12)
-    parsed: dict[str, Any] = json.loads(glb[20 : 20 + length])
-    return parsed
+    return read_glb(glb).document
 
 
 def load(glb: bytes) -> trimesh.Scene:
@@ -86,11 +83,81 @@ def test_the_material_is_rough_and_not_metallic_and_its_picture_ends_at_its_edge
     assert sampler == {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
 
 
-def test_the_picture_is_a_jpeg_with_full_chroma(cube: WebMesh) -> None:
-    glb = object_glb(cube, "object-0", generator="test")
-    picture = Image.open(io.BytesIO(glb[glb.index(b"\xff\xd8\xff") :]))
-    assert picture.size == (128, 64)
-    assert JpegImagePlugin.get_sampling(picture) == 0  # 4:4:4
+@pytest.mark.parametrize("texture_format", ["jpeg", "png", "webp"])
+def test_the_pictures_may_come_encoded_in_each_format(
+    texture_format: TextureFormat, embossed: WebMesh, validate_glb: Validate, tmp_path: Path
+) -> None:
+    textures = encode_textures(embossed, texture_format)
+    path = tmp_path / "object-0.glb"
+    path.write_bytes(object_glb(embossed, "object-0", generator="test", textures=textures))
+    (report,) = validate_glb(path)
+    assert report["issues"]["messages"] == []
+    assert [resource["mimeType"] for resource in report["info"]["resources"][1:]] == [
+        f"image/{texture_format}",
+        "image/png" if texture_format == "png" else "image/jpeg",
+    ]
+    for picture in (textures.base_colour, textures.normal_map):
+        assert picture is not None
+        assert path.read_bytes().count(picture.data) == 1
+
+
+def test_webp_is_an_extension_that_readers_must_know(cube: WebMesh) -> None:
+    textures = encode_textures(cube, "webp")
+    glb = read_glb(object_glb(cube, "object-0", generator="test", textures=textures))
+    assert glb.document["extensionsRequired"] == glb.document["extensionsUsed"] == ["EXT_texture_webp"]
+    assert glb.document["textures"] == [{"sampler": 0, "extensions": {"EXT_texture_webp": {"source": 0}}}]
+    assert glb.view(glb.document["images"][0]["bufferView"]) == textures.base_colour.data
+
+
+def test_the_objects_of_a_scene_have_each_its_own_pictures(cube: WebMesh, torus: WebMesh) -> None:
+    dark = replace(torus, texture=torus.texture // 2)
+    objects = [PlacedMesh("a", cube, AS_MADE), PlacedMesh("b", dark, AS_MADE)]
+    textures = [encode_textures(cube, "jpeg"), encode_textures(dark, "png")]
+    glb = read_glb(scene_glb(objects, None, generator="test", textures=textures))
+    colours = [material["pbrMetallicRoughness"]["baseColorTexture"] for material in glb.document["materials"]]
+    assert [glb.picture(colour) for colour in colours] == [given.base_colour.data for given in textures]
+    with pytest.raises(ValueError, match="shorter"):
+        scene_glb(objects, None, generator="test", textures=textures[:1])
+
+
+def test_tangents_come_with_a_normal_map_alone(embossed: WebMesh, torus: WebMesh) -> None:
+    plain, bumpy = (object_glb(mesh, "object-0", generator="test") for mesh in (torus, embossed))
+    assert read_mesh(plain).tangents is None
+    assert "normalTexture" not in document(plain)["materials"][0]
+    tangents = read_mesh(bumpy).tangents
+    assert tangents is not None
+    assert embossed.tangents is not None
+    assert embossed.normal_map is not None
+    np.testing.assert_allclose(tangents, embossed.tangents, atol=1e-6)
+    glb = read_glb(bumpy)
+    picture = np.asarray(Image.open(io.BytesIO(glb.picture(glb.document["materials"][0]["normalTexture"]))))
+    np.testing.assert_allclose(picture.astype(int), embossed.normal_map, atol=6)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    unit=st.integers(-90, 90),
+    flat=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    vertices=st.integers(3, 40),
+)
+@settings(deadline=None)
+def test_any_triangles_read_back_to_the_bit(
+    seed: int, unit: int, flat: tuple[bool, bool, bool], vertices: int, cube: WebMesh
+) -> None:
+    random = np.random.default_rng(seed)
+    normals = random.normal(size=(vertices, 3))
+    mesh = WebMesh(
+        positions=(random.normal(size=(vertices, 3)) * ~np.array(flat) * 2.0**unit).astype(np.float32),
+        normals=(normals / np.linalg.norm(normals, axis=1, keepdims=True)).astype(np.float32),
+        uvs=random.random((vertices, 2), dtype=np.float32),
+        faces=random.integers(0, vertices, (random.integers(1, 60), 3)).astype(np.uint32),
+        texture=cube.texture,
+    )
+    read = read_mesh(object_glb(mesh, "object-0", generator="test"))
+    np.testing.assert_array_equal(read.positions, mesh.positions)
+    np.testing.assert_array_equal(read.uvs, mesh.uvs)
+    np.testing.assert_array_equal(read.faces, mesh.faces)
+    np.testing.assert_allclose(read.normals, mesh.normals, atol=1e-6)
 
 
 @given(first=placements(), second=placements())
@@ -179,44 +246,6 @@ def test_no_glb_without_objects_or_with_numbers_that_are_none(cube: WebMesh) -> 
     nowhere = Placement((0.0, 0.0, 0.0, 1.0), 1.0, (float("nan"), 0.0, 0.0))
     with pytest.raises(ValueError, match="JSON"):
         scene_glb([PlacedMesh("object-0", cube, nowhere)], None, generator="test")
-
-
-# Colours by vertex.
-
-
-def test_the_validator_has_nothing_to_say_of_coloured_vertices(
-    coloured: ColouredMesh, cube: WebMesh, validate_glb: Validate, tmp_path: Path
-) -> None:
-    alone, scene = tmp_path / "alone.glb", tmp_path / "scene.glb"
-    alone.write_bytes(object_glb(coloured, "object-0", generator="test"))
-    objects = [PlacedMesh("a", coloured, AS_MADE), PlacedMesh("b", cube, AS_MADE)]
-    camera = PerspectiveCamera((0.0, 0.0, 4.0), 0.8, 1.5)
-    scene.write_bytes(scene_glb(objects, camera, generator="test"))
-    for report in validate_glb(alone, scene):
-        assert report["issues"]["messages"] == []
-
-
-def test_an_independent_reader_sees_the_same_coloured_mesh(coloured: ColouredMesh) -> None:
-    read: Any = load(object_glb(coloured, "object-0", generator="test")).geometry["object-0"]
-    np.testing.assert_array_equal(read.vertices, coloured.positions)
-    np.testing.assert_array_equal(read.faces, coloured.faces)
-    np.testing.assert_allclose(read.vertex_normals, coloured.normals, atol=1e-6)
-
-
-def test_coloured_vertices_are_linear_light_fine_enough_to_come_back_to_the_bit(coloured: ColouredMesh) -> None:
-    read: Any = load(object_glb(coloured, "object-0", generator="test")).geometry["object-0"]
-    stored = read.visual.vertex_attributes["color"]
-    assert stored.dtype == np.uint16
-    assert (stored[:, 3] == 65535).all()
-    linear = stored[:, :3] / 65535
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    np.testing.assert_array_equal(np.rint(255 * srgb), coloured.colours)
-
-
-def test_a_mesh_without_a_texture_brings_no_picture_and_no_tint(coloured: ColouredMesh) -> None:
-    told = document(object_glb(coloured, "object-0", generator="test"))
-    assert not {"images", "textures", "samplers"} & set(told)
-    assert told["materials"][0]["pbrMetallicRoughness"] == {"metallicFactor": 0.0, "roughnessFactor": 0.8}
 
 
 # Perspective cameras.

@@ -1,9 +1,7 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from serve.mesh.meshes import ColouredMesh, OrthographicCamera, PerspectiveCamera, PlacedMesh, Placement, WebMesh
+from serve.mesh.meshes import OrthographicCamera, PerspectiveCamera, PlacedMesh, Placement, WebMesh
 from serve.mesh.render import TILE, contact_sheet, four_sides, project, silhouette, to_scene
 
 QUARTER_TURN = (0.0, 0.0, np.sqrt(0.5), np.sqrt(0.5))  # about z: x becomes y
@@ -49,16 +47,6 @@ def test_what_is_behind_a_perspective_camera_is_not_in_the_photo(sphere: WebMesh
     in_photo, nearness = project(np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]), camera, (100, 100))
     assert np.isnan(in_photo).all()
     assert np.isnan(nearness).all()
-
-
-def test_coloured_vertices_show_in_their_colours(coloured: ColouredMesh) -> None:
-    red = np.tile(np.array([[255, 0, 0]], np.uint8), (len(coloured.positions), 1))
-    picture = four_sides(replace(coloured, colours=red)).astype(int)
-    there = (np.abs(picture - picture[0, 0]).max(axis=2) > 10)[2:-2]
-    assert there.mean() > 0.15
-    inside = picture[2:-2][there]
-    assert (inside[:, 0] >= inside[:, 1]).all()
-    assert np.median(inside[:, 1]) == 0
 
 
 def test_four_sides_of_a_thing_differ_and_show_colour(cube: WebMesh) -> None:

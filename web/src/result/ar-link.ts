@@ -26,7 +26,7 @@ export function arLink(given: { files: Files; refresh(): Promise<void> }): ArLin
 
   function fileOf(part: Part): string | null {
     if (part.state !== "made" || kind === null) return null;
-    if (kind === "scene-viewer") return part.model?.name ?? null;
+    if (kind === "scene-viewer") return part.plain?.name ?? null;
     return part.files.find((file) => file.name.endsWith(".usdz"))?.name ?? null;
   }
 

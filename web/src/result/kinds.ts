@@ -5,7 +5,7 @@ export interface Kind {
   readonly use: string;
 }
 
-// By how a name ends: the first that fits counts. It is also the order in which files are listed.
+// By how a name ends: the longest that fits counts. In the order in which files are listed.
 const KINDS: readonly (readonly [end: string, kind: Kind])[] = [
   ["scene.glb", { title: "Scene, GLB", use: "All objects in their places. For Blender, Unity, Unreal and the web." }],
   [".glb", { title: "GLB", use: "Mesh and colours in one file. For Blender, Unity, Unreal and the web." }],
@@ -14,6 +14,13 @@ const KINDS: readonly (readonly [end: string, kind: Kind])[] = [
   [".stl", { title: "STL", use: "The shape alone, for 3D printing." }],
   [".splats.ply", { title: "Splats, PLY", use: "3D Gaussians, for splat viewers and editors." }],
   [".ply", { title: "PLY", use: "Mesh with colours at its vertices, for MeshLab and scripts." }],
+  [
+    ".web.glb",
+    {
+      title: "GLB, compact",
+      use: "The same for web pages that read meshopt. Many programs cannot open it.",
+    },
+  ],
   [".mask.png", { title: "Mask, PNG", use: "Which pixels of the photo are the object." }],
   ["masks.png", { title: "Masks, PNG", use: "The photo with every outline drawn on it." }],
   ["thumbnail.jpg", { title: "Masks, small JPEG", use: "The same picture for lists." }],
@@ -23,16 +30,21 @@ const KINDS: readonly (readonly [end: string, kind: Kind])[] = [
 
 /** What the file of this name is; null for one that the page does not know. */
 export function kindOf(name: string): Kind | null {
-  return KINDS.find(([end]) => name.endsWith(end))?.[1] ?? null;
+  return KINDS[placeOf(name)]?.[1] ?? null;
 }
 
 /** Files in the order in which they are listed: what most people want first, and what nobody knows last. */
 export function inOrder<T extends { readonly name: string }>(files: readonly T[]): readonly T[] {
-  const place = (file: T): number => {
-    const found = KINDS.findIndex(([end]) => file.name.endsWith(end));
-    return found < 0 ? KINDS.length : found;
-  };
-  return files.toSorted((one, other) => place(one) - place(other));
+  return files.toSorted((one, other) => placeOf(one.name) - placeOf(other.name));
+}
+
+/** Its kind's place in the list; behind the last where there is none. */
+function placeOf(name: string): number {
+  let place = KINDS.length;
+  for (const [at, [end]] of KINDS.entries()) {
+    if (name.endsWith(end) && end.length > (KINDS[place]?.[0].length ?? 0)) place = at;
+  }
+  return place;
 }
 
 /** What a file is saved as: the object's own name, where it has one, in place of "object-0". */

@@ -76,7 +76,7 @@ export function modelPanel(given: { files: Files }): ModelPanel {
       signal.throwIfAborted();
       const stats = await opened.show(data, `3D model: ${nameOf(part)}`, signal);
       const counts = [countText(stats.faces, "face", "faces"), countText(stats.vertices, "vertex", "vertices")];
-      numbers.textContent = [...counts, sizeText(file.bytes)].join(" · ");
+      numbers.textContent = [...counts, sizeText((part.plain ?? file).bytes)].join(" · ");
       veil.hidden = true;
     } catch (thrown) {
       if (signal.aborted) return;
@@ -108,7 +108,8 @@ export function modelPanel(given: { files: Files }): ModelPanel {
   return {
     root,
     show(part) {
-      const key = [part.key, part.state, part.model?.bytes, part.error?.message].join("/");
+      // A compact file that follows the plain one shows nothing new.
+      const key = [part.key, part.state, part.model !== null, part.error?.message].join("/");
       if (key === shown) return;
       shown = key;
       current.abort();

@@ -23,8 +23,10 @@ export interface Part {
   /** What the user calls it. */
   readonly label: string | null;
   readonly state: PartState;
-  /** What the viewer shows. */
+  /** What the viewer shows: the compact file, or the plain one where there is no other, as in older jobs. */
   readonly model: File | null;
+  /** What other programs open. */
+  readonly plain: File | null;
   readonly mask: File | null;
   readonly files: readonly File[];
   readonly error: Schemas["Problem"] | null;
@@ -47,6 +49,7 @@ export function partsOf(job: Job): readonly Part[] {
       label: null,
       state: "made",
       model: scene,
+      plain: scene,
       mask: null,
       files: [scene],
       error: null,
@@ -55,9 +58,11 @@ export function partsOf(job: Job): readonly Part[] {
 }
 
 function objectPart(object: Schemas["Object"], ended: boolean): Part {
-  const named = (end: string): File | null => object.files.find((file) => file.name.endsWith(end)) ?? null;
-  const model = named(`object-${object.index}.glb`);
-  const mask = named(".mask.png");
+  const named = (end: string): File | null =>
+    object.files.find((file) => file.name === `object-${object.index}.${end}`) ?? null;
+  const plain = named("glb");
+  const model = named("web.glb") ?? plain;
+  const mask = named("mask.png");
   return {
     key: `object-${object.index}`,
     index: object.index,
@@ -65,6 +70,7 @@ function objectPart(object: Schemas["Object"], ended: boolean): Part {
     label: object.label === "" ? null : object.label,
     state: stateOf(object, model ?? object.files.find((file) => file !== mask) ?? null, mask, ended),
     model,
+    plain,
     mask,
     files: object.files,
     error: object.error,

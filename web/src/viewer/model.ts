@@ -11,6 +11,7 @@ import {
   type Material,
   type Object3D,
 } from "three";
+import { MeshoptDecoder } from "three/addons/libs/meshopt_decoder.module.js";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
 import { Problem } from "../api/problem";
 import { frontOf, lineOpacity, type Point } from "./framing";
@@ -35,14 +36,14 @@ export interface Model {
 const CLAY = 0xb4b2ad;
 
 /**
- * Reads a GLB with its textures.
+ * Reads a GLB with its textures, be it plain or packed with EXT_meshopt_compression.
  *
  * @throws Problem `model_unreadable`.
  */
 export async function readModel(data: ArrayBuffer): Promise<Model> {
   let file;
   try {
-    file = await new GLTFLoader().parseAsync(data, "");
+    file = await new GLTFLoader().setMeshoptDecoder(MeshoptDecoder).parseAsync(data, "");
   } catch (cause) {
     throw unreadable(cause);
   }

@@ -34,7 +34,7 @@ const job = (objects: readonly Schemas["Object"][], change: Partial<Job> = {}): 
   image_url: null,
   label: null,
   objects,
-  options: { formats: ["glb"], quality: "standard", scene: true, seed: 0 },
+  options: { formats: ["glb"], quality: "standard", normal_map: false, scene: true, seed: 0 },
   object: null,
   percent: 0,
   thumbnail_url: null,
@@ -68,10 +68,20 @@ describe("an object", () => {
     );
   });
 
-  it("shows its own mesh, not what else ends like it", () => {
-    const [part] = partsOf(job([object(0, { files: [file("object-0.splats.ply"), file("object-0.web.glb")] })]));
+  it("is made where it has no mesh to show", () => {
+    const [part] = partsOf(job([object(0, { files: [file("object-0.splats.ply")] })]));
     expect(part?.model).toBeNull();
     expect(part?.state).toBe("made");
+  });
+
+  it.each([
+    ["the compact file, wherever it stands", ["object-0.web.glb", "object-0.glb"], "object-0.web.glb"],
+    ["the compact file, wherever it stands", ["object-0.glb", "object-0.web.glb"], "object-0.web.glb"],
+    ["the plain file, where there is no other, as in older jobs", ["object-0.glb"], "object-0.glb"],
+  ])("shows %s; other programs get the plain one", (_, names, shown) => {
+    const [part] = partsOf(job([object(0, { files: names.map((name) => file(name)) })]));
+    expect(part?.model?.name).toBe(shown);
+    expect(part?.plain?.name).toBe("object-0.glb");
   });
 
   it("is called by its number, and by its label where it has one", () => {

@@ -1,0 +1,1 @@
+"""The steps of unwrapping, in their order: charts grow, lie down, and are packed."""
