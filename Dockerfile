@@ -148,10 +148,9 @@ COPY --from=code /code /opt/gen3d
 # NVIDIA's container runtime gives the GPUs. Where the driver is older than CUDA 13's, 580, its legacy mode refuses to
 # start the container; its CDI mode does not read the variable, and the server says what the driver lacks.
 # What is compiled or cached at run time goes where every user may write, and nothing is asked of a hub.
-# Kernels of our own are compiled by the self-test, for every processor of the kind, and found where nobody may write.
+# Kernels of our own are compiled by the self-test, for every processor of the architecture.
 ENV GEN3D_ENGINE=sam3d \
     NUMBA_CPU_NAME=generic \
-    NUMBA_CACHE_LOCATOR_CLASSES=serve.mesh.kernels.BesideModule \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
     NVIDIA_REQUIRE_CUDA=cuda>=13.0 \

@@ -141,7 +141,7 @@ def _measure_mesh(mesh: str, scale: _Scale, folder: Path, small: Path) -> dict[s
         "mesh": mesh,
         "faces": len(raw.faces),
         "clean_faces": len(cleaned.faces),
-        "cleaned": dataclasses.asdict(report),
+        "cleaned": report.model_dump(),
         **notes,
         "rows": rows,
     }

@@ -131,7 +131,7 @@ def _measure_load(
 def _measure_first(browser: Browser, stage: Stage, visitor: Visitor, job: str) -> float:
     person = _open(browser, stage, DESK, visitor)
     person.page.goto(f"{stage.page}/#/jobs/{job}", wait_until="commit")
-    spent = float(person.page.evaluate(_UNTIL_DRAWN, "object-0.glb"))
+    spent = float(person.page.evaluate(_UNTIL_DRAWN, "object-0.web.glb"))
     person.context.close()
     return spent
 
@@ -141,7 +141,7 @@ def _measure_next(browser: Browser, stage: Stage, visitor: Visitor, job: str) ->
     person.page.goto(f"{stage.page}/#/jobs/{job}", wait_until="commit")
     person.page.evaluate(_UNTIL_DRAWN, "scene.glb")
     person.page.get_by_role("tab").first.click()
-    spent = float(person.page.evaluate(_UNTIL_DRAWN, "object-0.glb"))
+    spent = float(person.page.evaluate(_UNTIL_DRAWN, "object-0.web.glb"))
     person.context.close()
     return spent
 

@@ -5,22 +5,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serve.boxes import place_box
-from serve.contract import Box, Options, Stage, Warned
+from serve.contract import Box, Cleaned, Options, Stage, Warned
 from serve.errors import EngineBrokenError, Gen3DError, StoppedError
 from serve.mesh.meshes import DenseMesh, PhotoCamera, PlacedMesh, Placement, WebMesh
 from serve.mesh.render import silhouette
 from serve.reconstruct import Detail, PhotoReconstructor, Reconstruction, Reconstructor
 from serve.resize import resize_mask, size_within
 from serve.segment import PixelBox, Segmentation, Segmenter
-
-if TYPE_CHECKING:
-    from serve.mesh.clean import CleanReport
 
 _LEAST_FILL, _MOST_FILL = 0.30, 0.98  # of the box; beyond these the mask is seldom what was meant
 _SURE = 0.85  # confidence
@@ -57,7 +54,7 @@ class Made:
     index: int
     segmentation: Segmentation
     mesh: WebMesh | None
-    cleaned: "CleanReport | None"
+    cleaned: Cleaned | None
     splats: bytes | None
     placement: Placement
     depth_is_guess: bool
@@ -266,7 +263,7 @@ class _PhotoJob:
 
     def _web_mesh(
         self, found: Segmentation, mesh: DenseMesh | WebMesh, placement: Placement
-    ) -> tuple[WebMesh, "CleanReport | None", Agreement]:
+    ) -> tuple[WebMesh, Cleaned | None, Agreement]:
         """The mesh as it leaves, and how well it agrees with the mask."""
         if not isinstance(mesh, DenseMesh):
             return mesh, None, self._agree(found, mesh, placement)

@@ -97,7 +97,10 @@ KINDS: dict[str, Kind] = {
     "local_cloud_failed": Kind(
         503, "A part of the local cloud ended or did not answer, or its folder is in use; the message says which."
     ),
-    "deployment_failed": Kind(500, "CloudFormation could not deploy a stack; the message has its reason."),
+    "deployment_failed": Kind(500, "A step of a deployment failed; the message says which, and why."),
+    "deployment_blocked": Kind(
+        409, "The account, the stage or the command lacks what a deployment needs; the message says what to do."
+    ),
     # The page.
     "node_missing": Kind(
         500, "npm is missing, or a Node that is new enough to build the page; the message says what to do."
@@ -119,7 +122,9 @@ KINDS: dict[str, Kind] = {
     "user_exists": Kind(409, "There is a user with this address already."),
     "user_not_found": Kind(404, "The stage has no user with this address."),
     "invitation_failed": Kind(502, "Cognito could not send the invitation; the message says what to do."),
-    "not_confirmed": Kind(409, "The answer to the command's question was no, or nobody was there; nothing was changed."),
+    "not_confirmed": Kind(
+        409, "The answer to the command's question was no, or nobody was there; nothing was changed."
+    ),
     # The server itself.
     "loading": Kind(503, "The engine is still loading; try again shortly."),
     "engine_failed": Kind(

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from serve.contract import Cleaned
 from serve.errors import Gen3DError
 from serve.mesh.cleaning.edges import join
 from serve.mesh.cleaning.fans import part_edges, part_fans
@@ -37,43 +38,10 @@ class CleanSettings:
     hole_perimeter: float = 0.05
 
 
-@dataclass(frozen=True)
-class CleanReport:
-    """What was done.
-
-    Attributes:
-        vertices_not_finite: Vertices with a coordinate that is no number or infinite.
-        vertices_welded: Vertices that went because an earlier one has the same place, to float32's rounding.
-        vertices_parted: Vertices added so that none is shared by faces that have no common edge there.
-        faces_not_finite: Faces that went with vertices that are not finite.
-        faces_degenerate: Faces without area.
-        faces_duplicate: Faces that went because an earlier one has the same corners, in either turn.
-        faces_turned: Faces turned round, to fit their neighbours or because their closed piece looked inward.
-        edges_cut: Edges that more than two faces shared, or two that could not be turned to fit.
-        floaters: Pieces that went because they are small.
-        floater_faces: Their faces.
-        hidden_faces: Faces that went because they cannot be seen from outside.
-        holes_closed: Small holes that were closed, those included that hidden faces left.
-    """
-
-    vertices_not_finite: int
-    vertices_welded: int
-    vertices_parted: int
-    faces_not_finite: int
-    faces_degenerate: int
-    faces_duplicate: int
-    faces_turned: int
-    edges_cut: int
-    floaters: int
-    floater_faces: int
-    hidden_faces: int
-    holes_closed: int
-
-
 _SETTINGS: Final = CleanSettings()
 
 
-def clean(mesh: DenseMesh, settings: CleanSettings = _SETTINGS) -> tuple[DenseMesh, CleanReport]:
+def clean(mesh: DenseMesh, settings: CleanSettings = _SETTINGS) -> tuple[DenseMesh, Cleaned]:
     """Mends a mesh, and says what was done. The same mesh gives the same bytes; a faultless one comes back as it was.
 
     Afterwards all coordinates are finite, every vertex has a face, no face is without area for float32's resolution at
@@ -123,7 +91,8 @@ def clean(mesh: DenseMesh, settings: CleanSettings = _SETTINGS) -> tuple[DenseMe
     if not len(surface.faces):
         raise _nothing_left()
     surface = compact(surface)
-    report = CleanReport(
+    report = Cleaned(
+        faces=len(mesh.faces),
         vertices_not_finite=welded.vertices_not_finite,
         vertices_welded=welded.vertices_welded,
         vertices_parted=parted,

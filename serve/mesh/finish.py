@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from serve.contract import Cleaned
 from serve.mesh.bake import bake
-from serve.mesh.clean import CleanReport, clean
+from serve.mesh.clean import clean
 from serve.mesh.faulty import faulty_mesh
 from serve.mesh.measure import vertex_normals
 from serve.mesh.meshes import DenseMesh, WebMesh
@@ -22,7 +23,7 @@ class Finished(NamedTuple):
     """The mesh, and what was mended on the way."""
 
     mesh: WebMesh
-    cleaned: CleanReport
+    cleaned: Cleaned
 
 
 def finish(dense: DenseMesh, faces: int, texture_size: int, *, normal_map: bool = False) -> Finished:
@@ -42,8 +43,9 @@ def finish(dense: DenseMesh, faces: int, texture_size: int, *, normal_map: bool 
     simple = simplify(cleaned.positions, cleaned.faces, faces)
     flat = unwrap(simple.positions, simple.faces, texture_size)
     # Those of the surface before it was cut open, so that no seam shows.
-    normals = vertex_normals(simple.positions.astype(np.float64), simple.faces.astype(np.int64)).astype(np.float32)
-    positions, normals, starts = (each[flat.source] for each in (simple.positions, normals, simple.origin))
+    smooth = vertex_normals(simple.positions.astype(np.float64), simple.faces.astype(np.int64))
+    positions, normals = simple.positions[flat.source], smooth[flat.source].astype(np.float32)
+    starts = simple.origin[flat.source]
     baked = bake(cleaned, positions, flat.faces, flat.uvs, starts, texture_size, with_normals=normal_map)
     tangents = turns = None
     if baked.normals is not None:
@@ -55,4 +57,4 @@ def finish(dense: DenseMesh, faces: int, texture_size: int, *, normal_map: bool 
 
 def warm_up() -> None:
     """Calls every kernel, so that none is left to compile: the first time on a machine that takes most of a minute."""
-    finish(faulty_mesh(), 200, 64, normal_map=True)
+    finish(faulty_mesh(), 300, 64, normal_map=True)

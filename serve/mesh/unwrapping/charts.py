@@ -148,7 +148,7 @@ def _flat_parts(
     for face in range(count):
         order[start[face]] = face
     label, axes = np.full(count, -1, np.int32), np.empty((count, 3))
-    seen = np.full((len(positions), 2), -1, np.int32)
+    seen = np.full(len(positions), -1, np.int32)
     waiting = np.empty(nodes, np.int32)
     waits = len(roots)
     waiting[:waits] = roots[::-1]
@@ -232,7 +232,7 @@ def _join_flat(
     pairs = np.empty((1024, 4), np.int32)  # two charts and their versions when they met
     size = met = 0
     mark, near, shared = np.full(charts, -1, np.int32), np.empty(charts, np.int32), np.zeros(charts)
-    members, seen = np.empty(len(faces), np.int32), np.full((len(positions), 2), -1, np.int32)
+    members, seen = np.empty(len(faces), np.int32), np.full(len(positions), -1, np.int32)
     axis = np.empty(3)
     turn = token = 0
     while True:

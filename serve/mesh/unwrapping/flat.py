@@ -26,9 +26,10 @@ def lies_flat(
 
     It is exact but for rounding. Where every face is seen from its front, a spot is covered as often as the outlines
     wind around it. So that this is once, no two edges of the outlines may meet, no outline may come by a vertex twice,
-    and the faces around a vertex may go around it once at most. The outlines are then simple closed curves, and their
-    turning says (Hopf, "Über die Drehung der Tangenten und Sehnen ebener Kurven", 1935) that those which enclose the
-    patch, less those of holes, are as many as its Euler characteristic; so that one encloses it, and it has no handle.
+    and the faces at such a vertex may go around it once at most. Then the outlines are simple closed curves, and turn by
+    a whole turn each (Hopf, "Über die Drehung der Tangenten und Sehnen ebener Kurven", 1935): those that enclose the
+    patch, less those around its holes, are as many as its Euler characteristic, less the turns too many around vertices
+    within (Gauss and Bonnet). As at least one encloses it, it is just one, and there are neither handles nor such turns.
 
     Args:
         positions: (V, 3).
@@ -39,7 +40,7 @@ def lies_flat(
         members: The patch's faces.
         axis: (3,) unit length, towards the viewer.
         widest: The widest angle allowed between a face's normal and the axis, in radians, below a right angle.
-        seen: (V, 2) scratch, in which nothing holds `token` yet.
+        seen: (V,) scratch, in which nothing holds `token` yet.
         token: A number that marks this call.
     """
     least = np.cos(widest)
@@ -61,16 +62,11 @@ def lies_flat(
             px, py, pz = positions[faces[face, k], 0], positions[faces[face, k], 1], positions[faces[face, k], 2]
             x[k], y[k] = ux * px + uy * py + uz * pz, vx * px + vy * py + vz * pz
         for k in range(3):
-            after, before = (k + 1) % 3, (k + 2) % 3
-            # Once around a vertex, one corner holds the direction of +x.
-            if y[after] < y[k] <= y[before]:
-                if seen[faces[face, k], 0] == token:
-                    return False
-                seen[faces[face, k], 0] = token
+            after = (k + 1) % 3
             if neighbours[face, k] < 0 or label[neighbours[face, k]] != own:
-                if seen[faces[face, k], 1] == token:
+                if seen[faces[face, k]] == token:
                     return False
-                seen[faces[face, k], 1] = token
+                seen[faces[face, k]] = token
                 ends[edge, 0], ends[edge, 1], ends[edge, 2], ends[edge, 3] = x[k], y[k], x[after], y[after]
                 names[edge, 0], names[edge, 1] = faces[face, k], faces[face, after]
                 sides[edge], lowest[edge] = 3 * face + k, min(x[k], x[after])
