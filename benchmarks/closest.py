@@ -1,7 +1,9 @@
 """The closest point on a mesh, exactly. Knows no road and no rival; the fair rival bakes with it, and it judges all.
 
 A tree of boxes over the triangles, which lie sorted along a curve that fills space (Morton's order), so that the tree
-needs no pointers. Compiled; nothing here holds Python's global lock.
+needs no pointers. Compiled; nothing here holds Python's global lock. (Of Embree, which finds closest points too, the
+binding embreex has the rays alone; open3d has all of it. Against that: the same distances to 2e-7; for the 2.2 million
+texels of a bake on 1.1 million triangles 4 to 5 s of CPU, where open3d took 2.6 s.)
 """
 
 from concurrent.futures import ThreadPoolExecutor

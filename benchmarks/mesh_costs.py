@@ -95,6 +95,13 @@ def first_call(work: Callable[[], object]) -> dict[str, float]:
     return {"cpu_seconds": spent[0][0] - spent[1][0], "wall_seconds": spent[0][1] - spent[1][1]}
 
 
+def idle_stall(seconds: float) -> float:
+    """How many milliseconds a thread oversleeps at most where no other does anything: the machine's share of it."""
+    with _Heartbeat() as heartbeat:
+        time.sleep(seconds)
+    return heartbeat.longest * 1e3
+
+
 class _Heartbeat:
     """A thread that sleeps a millisecond, over and over, and notes by how much it overslept at most.
 

@@ -26,10 +26,10 @@ def lies_flat(
 
     It is exact but for rounding. Where every face is seen from its front, a spot is covered as often as the outlines
     wind around it. So that this is once, no two edges of the outlines may meet, no outline may come by a vertex twice,
-    and the faces at such a vertex may go around it once at most. Then the outlines are simple closed curves, and turn by
-    a whole turn each (Hopf, "Über die Drehung der Tangenten und Sehnen ebener Kurven", 1935): those that enclose the
-    patch, less those around its holes, are as many as its Euler characteristic, less the turns too many around vertices
-    within (Gauss and Bonnet). As at least one encloses it, it is just one, and there are neither handles nor such turns.
+    and the faces at such a vertex may go around it once at most. Then the outlines are simple closed curves of one turn
+    each (Hopf, "Über die Drehung der Tangenten und Sehnen ebener Kurven", 1935): those that enclose the patch, less
+    those around its holes, are as many as its Euler characteristic, less the turns too many around vertices within
+    (Gauss and Bonnet). At least one encloses it; so it is just one, and there are neither handles nor such turns.
 
     Args:
         positions: (V, 3).

@@ -24,7 +24,7 @@ def flat(points: Points, faces: Faces, widest: float = 1.5) -> bool:
     normals = np.cross(first, second)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     members, label = np.arange(len(faces), dtype=np.int32), np.zeros(len(faces), np.int32)
-    seen = np.full((len(positions), 2), -1, np.int32)
+    seen = np.full(len(positions), -1, np.int32)
     return lies_flat(positions, corners, neighbours, normals, label, members, UP, widest, seen, 0)
 
 
