@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serve.mesh.kernels import kernel
+from serve.mesh.finish.kernels import kernel
 
 _PER_LEAF: Final = 4  # triangles, at most
 _BITS: Final = 16  # of Morton's code, for each axis

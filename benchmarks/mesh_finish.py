@@ -22,8 +22,8 @@ from benchmarks.mesh_ours import JPEG, OURS
 from benchmarks.mesh_quality import Judge
 from benchmarks.mesh_rivals import RIVALS
 from benchmarks.mesh_verdict import verdicts
-from serve.mesh.clean import clean
 from serve.mesh.finish import warm_up
+from serve.mesh.finish.clean import clean
 
 _PACKAGES: Final = ("pyvista", "vtk", "xatlas", "fast-simplification", "trimesh", "numba", "meshopt")
 _SMALL_SIDE: Final = 48

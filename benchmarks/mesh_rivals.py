@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 from benchmarks.closest import ClosestPoints
-from serve.mesh.kernels import kernel
+from serve.mesh.finish.kernels import kernel
 from serve.mesh.meshes import DenseMesh
 
 _INPAINT_RADIUS: Final = 3.0  # pixels, upstream's

@@ -13,6 +13,7 @@ from serve.settings import EngineName
 _SAM3D_ALONE = (
     "model_loader.checkpoints",
     "model_loader.repack",
+    "serve.mesh.finish",
     "serve.reconstruct.sam3d",
     "serve.segment.sam",
     "serve.torchvision_operators",

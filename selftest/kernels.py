@@ -1,7 +1,7 @@
 """Has every kernel of the meshes' finishing compiled, or found where it was kept. Knows nothing of what they do."""
 
 from serve.mesh.finish import warm_up
-from serve.mesh.kernels import KERNELS
+from serve.mesh.finish.kernels import KERNELS
 
 
 def check_kernels() -> str:

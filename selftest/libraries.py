@@ -24,6 +24,8 @@ _OF_THE_DRIVER: Final = frozenset({"libcuda.so.1", "libnvidia-ml.so.1"})
 # What a PyTorch for CUDA has and one for the CPU lacks. `serve.torchvision_operators` and `upstream` see to it that
 # what was built for the former is not missed beside the latter.
 _OF_TORCH_FOR_CUDA: Final = frozenset({"libc10_cuda.so", "libtorch_cuda.so"})
+# What Numba spreads parallel kernels with where it is there; ours are not parallel.
+_OF_PARALLEL_KERNELS: Final = frozenset({"libtbb.so.12"})
 _NOT_FOUND = re.compile(r"^\s*(\S+) => not found$", re.MULTILINE)
 # Such as "libc.so.6: version `GLIBC_2.38' not found (required by …)".
 _TOO_OLD = re.compile(r"([^\s/]+): version `(\S+)' not found")
@@ -45,7 +47,7 @@ def check_libraries() -> str:
         importlib.import_module("torch")  # which loads what is built for it
     paths = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
     files = sorted({file for path in paths for file in shared_objects(path)})
-    accepted, spared = _loaded() | _OF_THE_DRIVER, frozenset[str]()
+    accepted, spared = _loaded() | _OF_THE_DRIVER | _OF_PARALLEL_KERNELS, frozenset[str]()
     if _torch_is_for_cpu():
         spared = _OF_TORCH_FOR_CUDA
     wrong, driver, left_out = [], 0, []

@@ -101,6 +101,9 @@ KINDS: dict[str, Kind] = {
     "deployment_blocked": Kind(
         409, "The account, the stage or the command lacks what a deployment needs; the message says what to do."
     ),
+    "destroy_failed": Kind(
+        500, "A part of a stage could not be deleted, or is protected; the message says which, and why."
+    ),
     # The page.
     "node_missing": Kind(
         500, "npm is missing, or a Node that is new enough to build the page; the message says what to do."

@@ -1,1 +1,1 @@
-"""Triangles with their colours: what the rest of the house passes around, measures, draws and writes to files."""
+"""Triangles with their colours: what the rest of the house passes around, finishes, draws and writes to files."""

@@ -38,8 +38,8 @@ def test_the_main_job(photo: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert {file.name for file in out.iterdir()} == {
         "manifest.json", "scene.glb", "masks.png", "preview.png", "thumbnail.jpg",
-        "object-0.glb", "object-0.obj.zip", "object-0.mask.png",
-        "object-1.glb", "object-1.obj.zip", "object-1.mask.png",
+        "object-0.glb", "object-0.web.glb", "object-0.obj.zip", "object-0.mask.png",
+        "object-1.glb", "object-1.web.glb", "object-1.obj.zip", "object-1.mask.png",
     }  # fmt: skip
     for name in ("object-0.glb", "object-1.obj.zip", "scene.glb", "preview.png"):
         assert str(out / name) in done.stdout

@@ -70,7 +70,7 @@ def test_the_engine_of_the_environment_is_tried_and_what_it_lacks_is_named(tmp_p
     done = selftest(GEN3D_ENGINE="sam3d")
     assert done.returncode == 1
     found = rows(done.stdout)
-    assert len(found) == 7
+    assert len(found) == 8
     for check in ("imports", "network on the CPU"):
         assert found[check][0] == "failed"
         assert found[check][1].startswith("No module named 'torch': install ")

@@ -1,1 +1,0 @@
-"""What `serve.mesh.clean` is made of: each module mends one kind of fault. Knows arrays and half-edges alone."""

@@ -1,1 +1,0 @@
-"""What `serve.mesh.simplify` is made of: quadrics, edges in order of cost, their collapse. Knows arrays alone."""
