@@ -36,24 +36,25 @@ def dense_mesh(name: str, side: int = SIDE) -> DenseMesh:
 
 
 def colours_at(points: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """(N, 3) points → (N, 3) sRGB: broad shades, veins some eight voxels wide, and spots with a sharp edge."""
+    """(N, 3) points → (N, 3) sRGB: broad shades, veins of eight voxels, a grain of two or three, spots with sharp edges."""
     x, y, z = (points[:, axis].astype(np.float32) for axis in range(3))
     veins = (
         np.sin(70 * x + 9 * np.sin(11 * y)) * np.sin(64 * y + 7 * np.sin(13 * z)) * np.sin(58 * z + 8 * np.sin(9 * x))
     )
+    grain = np.sin(310 * x + 3 * np.sin(17 * z)) * np.sin(290 * y) * np.sin(330 * z + 2 * np.sin(19 * x))
     spots = np.sin(23 * x + 1) * np.sin(21 * y + 2) * np.sin(25 * z + 3) > 0.35
-    red = 0.55 + 0.25 * np.sin(5 * x + 2 * y) + 0.15 * veins
-    green = 0.45 + 0.25 * np.sin(6 * y - 3 * z) + 0.12 * veins
-    blue = 0.40 + 0.25 * np.sin(4 * z + 3 * x) - 0.10 * veins
+    red = 0.55 + 0.25 * np.sin(5 * x + 2 * y) + 0.15 * veins + 0.12 * grain
+    green = 0.45 + 0.25 * np.sin(6 * y - 3 * z) + 0.12 * veins + 0.10 * grain
+    blue = 0.40 + 0.25 * np.sin(4 * z + 3 * x) - 0.10 * veins + 0.12 * grain
     colours = np.stack((np.where(spots, 0.85, red), np.where(spots, 0.35, green), np.where(spots, 0.2, blue)), -1)
     return np.asarray(np.clip(255 * colours, 0, 255).round().astype(np.uint8))
 
 
 def _thin(x: Field, y: Field, z: Field) -> Field:
-    """Plates of three and of five voxels, rods, a coil and rings."""
+    """Wavy plates of three and of five voxels, rods, a coil and rings."""
     parts = [
-        _box(x, y, z, (0.0, -0.38, 0.0), (0.30, 0.006, 0.30)),
-        _box(x, y, z, (0.0, 0.0, -0.26), (0.24, 0.25, 0.010)),
+        _box(x, y - 0.01 * np.sin(31 * x) * np.sin(29 * z), z, (0.0, -0.38, 0.0), (0.30, 0.006, 0.30)),
+        _box(x, y, z - 0.01 * np.sin(27 * x) * np.sin(33 * y), (0.0, 0.0, -0.26), (0.24, 0.25, 0.010)),
     ]
     for i in range(6):
         across = np.hypot(x - (-0.25 + 0.10 * i), z - 0.05) - 0.010
