@@ -18,7 +18,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens benchmarks-sam3d benchmarks-mesh lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -121,6 +121,9 @@ screens: setup $(WEB) $(PHOTOS)/coffee.jpg ## Photograph the page's main states 
 
 benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks/gpu.py is for a machine with a GPU.
 	OMP_NUM_THREADS=1 $(SAM3D_BIN)/python -m benchmarks.multi_box
+
+renders: setup $(WEB) ## Draw the meshes of docs/meshes.md before and after, with Chromium: some minutes.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.mesh_renders docs/images
 
 benchmarks-mesh: $(RIVALS)/ready ## Measure the finishing of meshes against other ways to do it: 15 minutes, 1.7 GB of packages.
 	$(RIVALS)/bin/python -m benchmarks.mesh_finish

@@ -36,7 +36,7 @@ def dense_mesh(name: str, side: int = SIDE) -> DenseMesh:
 
 
 def colours_at(points: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """(N, 3) points → (N, 3) sRGB: broad shades, veins of eight voxels, a grain of two or three, spots with sharp edges."""
+    """(N, 3) points → (N, 3) sRGB: broad shades, veins of eight voxels, a grain of two or three, and sharp spots."""
     x, y, z = (points[:, axis].astype(np.float32) for axis in range(3))
     veins = (
         np.sin(70 * x + 9 * np.sin(11 * y)) * np.sin(64 * y + 7 * np.sin(13 * z)) * np.sin(58 * z + 8 * np.sin(9 * x))

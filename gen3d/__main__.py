@@ -32,7 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     # Imported here, so that Ctrl-C is handled from the start.
-    from gen3d import image, logs, mail, reconstruct, selftest, server, submit, up, weights
+    from gen3d import (
+        cost,
+        deploy,
+        destroy,
+        image,
+        logs,
+        mail,
+        reconstruct,
+        redrive,
+        selftest,
+        server,
+        status,
+        submit,
+        up,
+        users,
+        weights,
+    )
     from serve import __version__
     from serve.errors import Gen3DError
 
@@ -44,15 +60,31 @@ def _run(arguments: Sequence[str] | None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"gen3d {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (reconstruct, server, up, submit, logs, mail, weights, image, selftest):
+    for command in (
+        reconstruct,
+        server,
+        up,
+        deploy,
+        destroy,
+        submit,
+        status,
+        logs,
+        mail,
+        users,
+        redrive,
+        cost,
+        weights,
+        image,
+        selftest,
+    ):
         command.add_parser(commands)
     parsed = parser.parse_args(arguments)
     try:
-        status: int = parsed.run(parsed)
+        exit_status: int = parsed.run(parsed)
     except Gen3DError as error:
         print(f"gen3d: {error.code}: {error.message}", file=sys.stderr)
         return 1
-    return status
+    return exit_status
 
 
 if __name__ == "__main__":

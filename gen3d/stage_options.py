@@ -18,7 +18,7 @@ def add_stage(parser: argparse.ArgumentParser) -> None:
     """Declares the stage."""
     parser.add_argument(
         "--stage",
-        type=_name,
+        type=stage_name,
         required=True,
         metavar="NAME",
         help="local for the one that gen3d up runs, else one in AWS",
@@ -30,7 +30,8 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", metavar="REGION", help="the stage's AWS region; AWS_DEFAULT_REGION where absent")
 
 
-def _name(text: str) -> str:
+def stage_name(text: str) -> str:
+    """A stage's name, as a type of argparse's."""
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"'{text}' is not 1 to 12 lower-case letters and digits, a letter first")
     return text

@@ -27,7 +27,7 @@ _FOLDER: Final = "PUBLIC/"
 _NOTE: Final = ".built-from"
 _LAST_LINES: Final = 5
 # Not from the machine's own tables, which differ: with `nosniff` a browser takes nothing of another type.
-_TYPES: Final = {
+TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".jpg": "image/jpeg",
@@ -38,8 +38,8 @@ _TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
     ".webp": "image/webp",
 }
-_FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
-_ASK_AGAIN: Final = "no-cache"
+FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
+ASK_AGAIN: Final = "no-cache"
 # A tab that is open longer than this after a deployment, and then wants the viewer, has to be loaded anew.
 LONGEST_OPEN: Final = timedelta(days=7)
 
@@ -106,15 +106,7 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
     Raises:
         Gen3DError: `page_not_built`: a file is of a type that the page is not known to have.
     """
-    files = {_FOLDER + file.relative_to(dist).as_posix(): file.read_bytes() for file in _files(dist)}
-    said = {
-        "schema_version": "1.0",
-        "stage": config.stage,
-        "cognito": config.cognito,
-        "client_id": config.client_id,
-        "engine": config.engine,
-    }
-    files[f"{_FOLDER}config.json"] = json.dumps(said).encode()
+    files = page_files(dist, config)
     types = {key: _media_type(key) for key in files}
     before = {
         found["Key"]: found["LastModified"]
@@ -124,7 +116,7 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
     # What index.html names is there before it.
     first, last = f"{_FOLDER}config.json", f"{_FOLDER}index.html"
     for key in sorted(files, key=lambda key: (key == last, key != first, key)):
-        kept = _FOR_A_YEAR if key.startswith(f"{_FOLDER}assets/") else _ASK_AGAIN
+        kept = FOR_A_YEAR if key.startswith(f"{_FOLDER}assets/") else ASK_AGAIN
         s3.put_object(Bucket=bucket, Key=key, Body=files[key], ContentType=types[key], CacheControl=kept)
     # The page that was there until now began with it: what is older was no part of that either.
     since = before.get(first)
@@ -132,6 +124,24 @@ def publish_page(s3: "S3Client", bucket: str, dist: Path, config: PageConfig) ->
         for key, put in before.items():
             if key not in files and put < since:
                 s3.delete_object(Bucket=bucket, Key=key)
+
+
+def page_files(dist: Path, config: PageConfig) -> dict[str, bytes]:
+    """What the bucket has of the page, by key.
+
+    Args:
+        dist: What `build_page` has made.
+        config: Where Cognito is, and the like.
+    """
+    files = {_FOLDER + file.relative_to(dist).as_posix(): file.read_bytes() for file in _files(dist)}
+    said = {
+        "schema_version": "1.0",
+        "stage": config.stage,
+        "cognito": config.cognito,
+        "client_id": config.client_id,
+        "engine": config.engine,
+    }
+    return {**files, f"{_FOLDER}config.json": json.dumps(said).encode()}
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -143,9 +153,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _media_type(key: str) -> str:
     suffix = Path(key).suffix
-    if suffix not in _TYPES:
+    if suffix not in TYPES:
         raise Gen3DError("page_not_built", f"The page holds {key}: infra/page.py knows no media type for '{suffix}'.")
-    return _TYPES[suffix]
+    return TYPES[suffix]
 
 
 def _hash(web: Path) -> str:

@@ -1,5 +1,7 @@
 """The CloudFormation templates as data, and the hash that names what AWS cannot change. Deploys nothing."""
 
+import copy
+import functools
 import hashlib
 import json
 import re
@@ -26,6 +28,11 @@ def template_file(name: Name) -> Path:
 
 def read_template(name: Name) -> dict[str, Any]:
     """A template, with its functions in the long form: `!Ref Stage` is `{"Ref": "Stage"}`."""
+    return copy.deepcopy(_read(name))
+
+
+@functools.cache  # it takes tenths of a second, and a deployment asks for parameters often
+def _read(name: Name) -> dict[str, Any]:
     with template_file(name).open(encoding="utf-8") as file:
         return dict(yaml.load(file, _Loader))  # noqa: S506 - a subclass of the safe loader
 

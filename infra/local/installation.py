@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from infra.lambda_zips import NAMES, build_zip, zip_hash
+from infra.deploy.codes import code_parameters, put_codes
+from infra.deploy.stacks import Stack
 from infra.local.cloud import Cloud, Keys
-from infra.local.stacks import Stack
 from infra.templates import NAMES as TEMPLATES
 from infra.templates import Name, content_hash, read_template, template_file
 
@@ -47,7 +47,8 @@ def install(cloud: Cloud, page_origin: str, engine: str, tell: Callable[[str], N
 
     deploy("foundation", {"LocalPageOrigin": page_origin, "LocalCloudOrigins": cloud.address})
     bucket = outputs["BucketName"]
-    deploy("service", {"SenderEmail": SENDER, **_put_code(cloud.client("s3"), bucket)})
+    put_codes(cloud.client("s3"), bucket)
+    deploy("service", {"SenderEmail": SENDER, **code_parameters()})
     # What it has made is moto's, which keeps nothing: a stack that was kept is of things that are gone.
     _stack(cloudformation, "endpoint", tell).delete()
     deploy("endpoint", _endpoint_parameters(bucket, engine))
@@ -72,17 +73,6 @@ def _parameters(name: Name, given: dict[str, str], outputs: dict[str, str]) -> d
     """An output of one stack is the parameter of the same name of another."""
     declared = read_template(name)["Parameters"]
     return {**{key: value for key, value in outputs.items() if key in declared}, **given}
-
-
-def _put_code(s3: Any, bucket: str) -> dict[str, str]:
-    """Puts the Lambdas' zips into the bucket; the parameters that say where each lies."""
-    parameters = {}
-    for name in NAMES:
-        code = build_zip(name)
-        key = f"code/{name}-{zip_hash(code)}.zip"
-        s3.put_object(Bucket=bucket, Key=key, Body=code)
-        parameters[f"{name.capitalize()}Code"] = key
-    return parameters
 
 
 def _endpoint_parameters(bucket: str, engine: str) -> dict[str, str]:

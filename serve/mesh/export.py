@@ -8,6 +8,7 @@ closed mesh stays closed.
 import io
 import struct
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -53,6 +54,10 @@ end_header
 """
 
 
+# USD loads parts of itself as they are used: two threads that do so at once may wait for each other for ever.
+_USD: Final = threading.Lock()
+
+
 @dataclass(frozen=True)
 class File:
     """A file's name, its media type and its content."""
@@ -94,7 +99,8 @@ def object_file(
             return File(f"{name}.ply", "application/octet-stream", _ply(mesh, generator))
         case "usdz":
             pictures = _held(mesh, textures, "jpeg", "png")
-            return File(f"{name}.usdz", "model/vnd.usdz+zip", _usdz(mesh, name, generator, pictures))
+            with _USD:
+                return File(f"{name}.usdz", "model/vnd.usdz+zip", _usdz(mesh, name, generator, pictures))
 
 
 def compact_file(mesh: WebMesh, name: str, *, generator: str, textures: Textures | None = None) -> File:

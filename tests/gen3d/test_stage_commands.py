@@ -12,7 +12,14 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize(
     "arguments",
-    [["submit", "--resume", "8204561455749-fbeae30ea5daffa3"], ["logs"], ["mail"]],
+    [
+        ["submit", "--resume", "8204561455749-fbeae30ea5daffa3"],
+        ["status"],
+        ["logs"],
+        ["mail"],
+        ["users", "list"],
+        ["redrive"],
+    ],
     ids=lambda words: words[0],
 )
 def test_within_the_image_they_say_where_to_go(tmp_path: Path, arguments: list[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.sagemaker_types import as_asked, sender_arn
-from infra.local.stacks import Stack
+from infra.deploy.stacks import Stack
 from infra.local.stage import Stage
 from infra.templates import content_hash, template_file
 

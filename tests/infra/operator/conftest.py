@@ -1,6 +1,8 @@
 """The stage, found in both ways: as the stage local, and as one that is in AWS."""
 
 import json
+import re
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,6 +51,23 @@ def aws(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name, value in (given | ROOT_KEYS.environment()).items():
         monkeypatch.setenv(name, value)
     return monkeypatch
+
+
+@pytest.fixture
+def allowed(stage: Stage, aws: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has the environment's identity be one that may do what a command's help says it needs, and nothing else."""
+
+    def allow(help_text: str) -> None:
+        actions = sorted(set(re.findall(r"[a-z0-9-]+:[A-Z][A-Za-z]+", help_text)))
+        iam, name = stage.cloud.client("iam"), f"operator-{uuid.uuid4().hex[:8]}"
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="Operate", PolicyDocument=json.dumps(policy))
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        aws.setenv("AWS_ACCESS_KEY_ID", made["AccessKeyId"])
+        aws.setenv("AWS_SECRET_ACCESS_KEY", made["SecretAccessKey"])
+
+    return allow
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -288,3 +290,20 @@ def test_usdz_has_its_normal_map_as_usd_wants_it(embossed: WebMesh, tmp_path: Pa
     assert normals.GetInput("sourceColorSpace").Get() == "raw"
     asset = normals.GetInput("file").Get()
     assert asset.resolvedPath == f"{path}[object-0.normals.jpg]"
+
+
+def test_two_threads_may_write_the_first_usdz_of_a_process_at_once() -> None:
+    program = """
+import threading
+import numpy as np
+from serve.mesh.export import object_file
+from serve.mesh.meshes import WebMesh
+corners = np.eye(3, dtype=np.float32)
+mesh = WebMesh(corners, corners, corners[:, :2], np.array([[0, 1, 2]], np.uint32), np.zeros((4, 4, 3), np.uint8))
+threads = [threading.Thread(target=lambda: object_file(mesh, "a", "usdz", generator="test")) for _ in range(5)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)

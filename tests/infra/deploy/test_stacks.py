@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.stacks import Stack
+from infra.deploy.stacks import Stack
 from infra.local.stage import Stage
 from serve.errors import Gen3DError
 
@@ -54,7 +54,7 @@ def test_it_is_made_and_changed_and_left_alone(stage: Stage, stack: Stack, told:
         assert stack.deploy(write(), {"Name": stack.name, "Seconds": seconds}) == made
         found = sqs.get_queue_attributes(QueueUrl=made["Url"], AttributeNames=["VisibilityTimeout"])["Attributes"]
         assert found == {"VisibilityTimeout": seconds}
-    assert told == [f"{stack.name}: {what} it" for what in ("making", "changing", "changing")]
+    assert told == [f"{stack.name}: {what}" for what in ("making it", "changing it", "unchanged")]
 
 
 def test_it_is_deleted_and_once_more(stage: Stage, stack: Stack, write: Write) -> None:

@@ -1,0 +1,199 @@
+"""A stage is deployed, again, changed, broken off, and found anew after it was destroyed; in a local cloud."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.deploy.run import STEPS, carry_out, plan
+from infra.deploy.step import Deployment
+from serve.errors import Gen3DError
+from tests.infra.deploy.conftest import Deploy, Done
+from tests.infra.deploy.played import PlayedAccount, git
+
+STACKS = ("foundation", "service", "endpoint")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def first(played: PlayedAccount, deployment: Callable[..., Deployment], deploy: Deploy) -> Done:
+    """The stage is there; the image's first build failed."""
+    played.broken_builds = 1
+    with pytest.raises(Gen3DError, match=r"The step image failed: .* FAILED in BUILD: exit status 1"):
+        carry_out(deployment())
+    return deploy()
+
+
+def changed_at(played: PlayedAccount) -> dict[str, object]:
+    """When each stack was changed last."""
+    cloudformation = played.cloud.client("cloudformation")
+    stacks = [cloudformation.describe_stacks(StackName=f"Gen3D-local-{name}")["Stacks"][0] for name in STACKS]
+    return {each["StackName"]: each.get("LastUpdatedTime", each["CreationTime"]) for each in stacks}
+
+
+@contextmanager
+def watched_api(played: PlayedAccount, deployment: Deployment) -> Iterator[list[int]]:
+    """The statuses that the API answers with meanwhile, to somebody without a token."""
+    host = deployment.outputs["HttpApiUrl"].removeprefix("http://")
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            while not is_over.wait(0.02):
+                answer = http.get(f"{played.cloud.address}/api/jobs", headers={"host": host})
+                statuses.append(answer.status_code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_broken_off_it_goes_on_where_it_was(first: Done) -> None:
+    planned, told = first
+    assert [name for name, changes in planned.items() if not changes] == [
+        "foundation",
+        "sources",
+        "weights",
+        "smoke test",
+    ]
+    assert "foundation: unchanged" in told
+    assert "image: done" in told
+
+
+def test_what_a_cloud_cannot_play_is_said(first: Done) -> None:
+    _, told = first
+    assert "smoke test: skipped: this cloud has no sagemaker-runtime" in told
+    assert "page: the invalidation is skipped: this cloud has no cloudfront" in told
+
+
+def test_all_of_it_is_there(played: PlayedAccount, deployment: Callable[..., Deployment]) -> None:
+    found = deployment()
+    s3 = played.cloud.client("s3")
+    keys = {each["Key"] for each in s3.list_objects_v2(Bucket=found.outputs["BucketName"])["Contents"]}
+    assert {"PUBLIC/index.html", "PUBLIC/config.json", f"source/gen3d-{found.commit[:16]}.zip"} <= keys
+    assert sum(key.startswith("code/") for key in keys) == 4
+    endpoint = played.cloud.client("sagemaker").describe_endpoint(EndpointName="Gen3D-local")
+    assert endpoint["EndpointStatus"] == "InService"
+    with watched_api(played, found) as statuses:
+        time.sleep(0.2)
+    assert set(statuses) == {401}
+
+
+def test_a_second_time_nothing_changes(played: PlayedAccount, deploy: Deploy) -> None:
+    before = changed_at(played)
+    planned, told = deploy()
+    assert not any(planned.values())
+    assert [line for line in told if "skipped" not in line] == [
+        f"{step.name}: unchanged" for step in STEPS if step.name != "smoke test"
+    ]
+    assert changed_at(played) == before
+
+
+def test_a_changed_parameter_changes_what_it_is_for_and_the_api_stays(
+    played: PlayedAccount, deployment: Callable[..., Deployment], deploy: Deploy
+) -> None:
+    before = changed_at(played)
+    with watched_api(played, deployment()) as statuses:
+        planned, _ = deploy(parameters={"MaxOpenJobs": "7"})
+    assert any("modify Jobs (Lambda::Function" in line for line in planned["service"])
+    assert [name for name, changes in planned.items() if changes] == ["service"]
+    jobs = played.cloud.client("lambda").get_function_configuration(FunctionName="Gen3D-local-jobs")
+    assert "7" in jobs["Environment"]["Variables"].values()
+    assert len(statuses) > 5
+    assert set(statuses) == {401}
+    assert {name for name, when in changed_at(played).items() if when != before[name]} == {"Gen3D-local-service"}
+
+
+def test_what_is_not_given_stays_as_the_stage_has_it(deployment: Callable[..., Deployment], deploy: Deploy) -> None:
+    deploy(parameters={"PhotoDays": "30"})
+    planned, _ = deploy(engine=None)
+    assert not any(planned.values())
+    assert deployment().before["foundation"]["PhotoDays"] == "30"
+    assert deployment(engine=None).engine == "preview"
+
+
+def test_a_new_commit_has_a_new_image_and_a_new_instance(repository: Path, deploy: Deploy) -> None:
+    (repository / "buildspec.yml").write_text("version: 0.2\n# Two\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "Two")
+    planned, _ = deploy()
+    assert "start a new instance, and end the old one once that serves" in planned["endpoint"]
+    assert [name for name, changes in planned.items() if changes] == ["sources", "image", "endpoint"]
+
+
+def test_the_image_may_be_kept(repository: Path, deploy: Deploy) -> None:
+    (repository / "buildspec.yml").write_text("version: 0.2\n# Three\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "Three")
+    planned, _ = deploy(image="keep")
+    assert not planned["image"]
+    assert not planned["endpoint"]
+
+
+def endpoint_events(played: PlayedAccount) -> list[tuple[str, str]]:
+    """Which resource came to which status, oldest first."""
+    cloudformation = played.cloud.client("cloudformation")
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName="Gen3D-local-endpoint")
+    return [(each["LogicalResourceId"], each["ResourceStatus"]) for page in pages for each in page["StackEvents"]][::-1]
+
+
+def test_for_another_instance_type_scaling_is_off_for_a_while(
+    played: PlayedAccount, deployment: Callable[..., Deployment], deploy: Deploy
+) -> None:
+    before = len(endpoint_events(played))
+    _, told = deploy(parameters={"InstanceType": "ml.m5.xlarge"})
+    events = endpoint_events(played)[before:]
+    # This cloud tells of no deletions, but of all that is in the stack.
+    end = events.index(("Gen3D-local-endpoint", "UPDATE_COMPLETE"))
+    assert "ScalableTarget" not in dict(events[:end])
+    assert "ScalableTarget" in dict(events[end:])
+    assert "Gen3D-local-endpoint: scaling is taken off first, for AWS refuses other types while it is on" in told
+    found = deployment().before["endpoint"]
+    assert (found["InstanceType"], found["Scaling"]) == ("ml.m5.xlarge", "on")
+
+
+def test_where_the_other_type_is_refused_scaling_is_on_again(
+    deployment: Callable[..., Deployment], deploy: Deploy
+) -> None:
+    before = deployment().before["endpoint"]
+    with pytest.raises(Gen3DError, match=r"The step endpoint failed: .* UPDATE_ROLLBACK_COMPLETE: .*ml\.no\.such"):
+        deploy(parameters={"InstanceType": "ml.no.such"})
+    assert deployment().before["endpoint"] == before
+    planned, _ = deploy()
+    assert not any(planned.values())
+
+
+def test_a_parameter_that_no_template_has_is_named(deployment: Callable[..., Deployment]) -> None:
+    for name, reason in (
+        ("MaxJobs", "no such parameter"),
+        ("ContentHash", "works it out"),
+        ("PageUrl", "works it out"),
+    ):
+        with pytest.raises(Gen3DError, match=f"--parameter {name}: .*{reason}") as told:
+            deployment(parameters={name: "1"}).check_parameters()
+        assert told.value.code == "deployment_blocked"
+
+
+def test_a_destroyed_stages_bucket_and_users_are_adopted(
+    played: PlayedAccount, deployment: Callable[..., Deployment], deploy: Deploy
+) -> None:
+    before = deployment()
+    cognito, pool = played.cloud.client("cognito-idp"), before.outputs["UserPoolId"]
+    cognito.admin_create_user(UserPoolId=pool, Username="ada@example.com", MessageAction="SUPPRESS")
+    for name in ("endpoint", "service", "foundation"):
+        before.stack(name).delete()
+    planned, told = deploy()
+    assert planned["foundation"][:2] == [
+        f"adopt the Bucket {before.outputs['BucketName']}",
+        f"adopt the UserPool {pool}",
+    ]
+    assert "Gen3D-local-foundation: adopting Bucket, UserPool" in told
+    assert deployment().outputs["UserPoolId"] == pool
+    assert [each["Username"] for each in cognito.list_users(UserPoolId=pool)["Users"]] != []
+    assert not any(plan(deployment()).values())
