@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.local.sagemaker_types import as_asked, sender_arn
 from infra.deploy.stacks import Stack
+from infra.local.sagemaker_types import as_asked, sender_arn
 from infra.local.stage import Stage
 from infra.templates import content_hash, template_file
 
