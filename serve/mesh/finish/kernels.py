@@ -55,7 +55,8 @@ def kernel(function: Function) -> Function:
     Indices are not checked, and counting from the end is the kernel's own business. Division by zero gives infinity.
     """
     usual = numba.config.CACHE_LOCATOR_CLASSES
-    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{BesideModule.__name__},UserWideCacheLocator"
+    classes = ("UserProvidedCacheLocator", f"{__name__}.{BesideModule.__name__}", "UserWideCacheLocator")
+    numba.config.CACHE_LOCATOR_CLASSES = ",".join(classes)
     try:
         compiled = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
