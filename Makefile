@@ -6,6 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock'
 SCAN := out/scan
 RIVALS := out/rivals
+AWSCLI := out/awscli
 # npm writes it last; infra/page.py, which builds the page, looks at it in the same way.
 WEB := web/node_modules/.package-lock.json
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web
@@ -18,7 +19,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
+.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan awscli format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -73,7 +74,7 @@ $(PHOTOS)/coffee.jpg: demo/photos.py | setup
 $(WEB): web/package-lock.json | setup
 	$(NPM) ci --no-audit --no-fund
 
-test: setup $(WEB) ## Run the tests; those of the page need Chromium.
+test: setup $(WEB) $(AWSCLI)/ready ## Run the tests; those of the page need Chromium.
 	$(NPM) run --silent test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image
 
@@ -101,6 +102,14 @@ scan: $(SCAN)/ready ## Look for what is unsafe in the CloudFormation templates.
 $(SCAN)/ready: requirements/scan.txt
 	$(PYTHON) -m venv $(SCAN)
 	$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/scan.txt
+	touch $@
+
+awscli: $(AWSCLI)/ready ## Install the AWS CLI, with which a test runs what `gen3d deploy --print-aws-cli` prints.
+
+# Apart, for it pins another botocore.
+$(AWSCLI)/ready: requirements/awscli.txt
+	$(PYTHON) -m venv $(AWSCLI)
+	$(AWSCLI)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/awscli.txt
 	touch $@
 
 format: setup $(WEB) ## Lay the code out as the style checks want it.
@@ -137,7 +146,7 @@ $(RIVALS)/ready: requirements/rivals.txt pyproject.toml
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
 	$(COMPILE) --extra demo --extra dense --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
-	for name in node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+	for name in awscli node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense --extra dev --extra infra pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense pyproject.toml requirements/rivals.in \

@@ -112,12 +112,12 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join(map(str, findings)), end="\n\n")
     check(findings)
     planned = plan(deployment)
-    for line in skipped(deployment):
-        print(line)
     for step, changes in planned.items():
         print(f"{step}: {'unchanged' if not changes else ''}".rstrip())
         for change in changes:
             print(f"  {change}")
+    for line in skipped(deployment):
+        print(line)
     if any(planned.values()):
         sys.stdout.flush()
         confirm(f"Do this in the account {account.number}, region {account.region}?", is_sure=arguments.yes)

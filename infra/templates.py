@@ -28,13 +28,12 @@ def template_file(name: Name) -> Path:
 
 def read_template(name: Name) -> dict[str, Any]:
     """A template, with its functions in the long form: `!Ref Stage` is `{"Ref": "Stage"}`."""
-    return copy.deepcopy(_read(name))
+    return copy.deepcopy(_parse(template_file(name).read_text(encoding="utf-8")))
 
 
 @functools.cache  # it takes tenths of a second, and a deployment asks for parameters often
-def _read(name: Name) -> dict[str, Any]:
-    with template_file(name).open(encoding="utf-8") as file:
-        return dict(yaml.load(file, _Loader))  # noqa: S506 - a subclass of the safe loader
+def _parse(text: str) -> dict[str, Any]:
+    return dict(yaml.load(text, _Loader))  # noqa: S506 - a subclass of the safe loader
 
 
 def content_hash(parameters: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ _OF_THE_DRIVER: Final = frozenset({"libcuda.so.1", "libnvidia-ml.so.1"})
 # what was built for the former is not missed beside the latter.
 _OF_TORCH_FOR_CUDA: Final = frozenset({"libc10_cuda.so", "libtorch_cuda.so"})
 # What Numba spreads parallel kernels with where it is there; ours are not parallel.
-_OF_PARALLEL_KERNELS: Final = frozenset({"libtbb.so.12"})
+_OF_PARALLEL_KERNELS: Final = frozenset({"libgomp.so.1.0.0", "libtbb.so.12"})
 _NOT_FOUND = re.compile(r"^\s*(\S+) => not found$", re.MULTILINE)
 # Such as "libc.so.6: version `GLIBC_2.38' not found (required by …)".
 _TOO_OLD = re.compile(r"([^\s/]+): version `(\S+)' not found")

@@ -38,7 +38,7 @@ class ImageStep(Step):
         """See `Step`."""
         outputs, commit, engine = self.deployment.outputs, self.deployment.commit, self.deployment.engine
         if self.deployment.asked.image == "local":
-            docker = Docker(os.environ.get("DOCKER") or "docker")
+            docker = find_docker()
             flags = shlex.split(os.environ.get("IMAGE_BUILD_FLAGS", ""))
             name = f"gen3d:{engine}"
             build_image(docker, self.deployment.checkout, engine, name, None, flags)
@@ -55,6 +55,15 @@ class ImageStep(Step):
             )
         if image_uri(self.deployment) is None:
             raise Gen3DError("deployment_failed", f"The build succeeded, but ECR has no {_tag(self.deployment)}.")
+
+
+def find_docker() -> Docker:
+    """Docker on this machine.
+
+    Raises:
+        Gen3DError: `docker_unavailable`.
+    """
+    return Docker(os.environ.get("DOCKER") or "docker")
 
 
 def image_uri(deployment: Deployment) -> str | None:

@@ -121,11 +121,12 @@ IMAGE_URI=$(output ImagesUri)@$DIGEST"""
 _WEIGHTS: Final = (
     Block(
         "weights",
-        "the token into the secret",
+        "the token into the secret, once",
         f"""\
-# Of a Hugging Face account with access to {HUB_PAGE}
-aws secretsmanager put-secret-value --secret-id "$(output HubTokenArn)" --query Name --output text \\
-  --secret-string file:///dev/stdin < <(printf %s "${{HF_TOKEN:?}}")""",
+# HF_TOKEN is that of a Hugging Face account with access to {HUB_PAGE}
+[ -z "${{HF_TOKEN:-}}" ] ||
+  aws secretsmanager put-secret-value --secret-id "$(output HubTokenArn)" --query Name --output text \\
+    --secret-string file:///dev/stdin < <(printf %s "$HF_TOKEN")""",
     ),
     Block(
         "weights",

@@ -26,11 +26,13 @@ class PageStep(Step):
             for each in page.get("Contents", ())
         }
         # The bucket is encrypted with S3's own keys, so an object that was put at once has its MD5 for an ETag.
-        return [
-            f"upload {key}"
-            for key, content in page_files(dist, self._config()).items()
+        files = page_files(dist, self._config())
+        new = [
+            key
+            for key, content in files.items()
             if there.get(key) != hashlib.md5(content, usedforsecurity=False).hexdigest()
         ]
+        return [f"upload {len(new)} of {len(files)} files, such as {new[-1]}"] if new else []
 
     def do(self) -> None:
         """See `Step`."""

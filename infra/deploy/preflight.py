@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.image import image_uri
+from infra.deploy.image import find_docker, image_uri
 from infra.deploy.stack_steps import find_identity, instance_types, sender_identity, sender_of
 from infra.deploy.stacks import ONLY_TO_DELETE
 from infra.deploy.step import Deployment
@@ -201,8 +201,18 @@ def _image(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("image", "ok", found)
     elif deployment.asked.image == "keep":
         yield Finding("image", "blocks", "--image keep, but the stage has no endpoint, and so no image")
+    elif deployment.asked.image == "local" and (trouble := _docker_trouble()):
+        yield Finding("image", "blocks", trouble)
     else:
         yield Finding("image", "will be done", f"that of {deployment.commit[:12]} is built and pushed")
+
+
+def _docker_trouble() -> str:
+    try:
+        find_docker()
+    except Gen3DError as error:
+        return error.message
+    return ""
 
 
 def _weights(deployment: Deployment) -> Iterator[Finding]:

@@ -42,16 +42,14 @@ def settled_commit(checkout: Path) -> str:
 
 
 def plan(deployment: Deployment) -> dict[str, list[str]]:
-    """What each step would change, by the step's name, in order; nothing is changed.
+    """What each step would change, by the step's name, in order; nothing is changed. Steps that are skipped are not in.
 
     Raises:
         Gen3DError: A step could not be done, or AWS refuses to say.
     """
-    planned = {}
     with aws_errors():
-        for step in _steps(deployment):
-            planned[step.name] = [] if _missing(step) else step.plan()
-    if any(planned.values()) and deployment.asked.with_smoke_test and not _missing(SmokeStep(deployment)):
+        planned = {step.name: step.plan() for step in _steps(deployment) if not _missing(step)}
+    if SmokeStep.name in planned and any(planned.values()) and deployment.asked.with_smoke_test:
         planned[SmokeStep.name] = [SmokeStep.LINE]
     return planned
 

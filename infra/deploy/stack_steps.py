@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 from botocore.exceptions import ClientError
 
+from infra.cost.prices import INSTANCES
 from infra.deploy.codes import code_parameters
 from infra.deploy.image import image_uri
 from infra.deploy.sources import source_key
@@ -150,7 +151,9 @@ class EndpointStep(_StackStep):
         """See `Step`."""
         kind = instance_types(self.deployment)["InstanceType"]
         if not self.is_there():
-            return [*super().plan(), f"start one {kind}, which costs until scaling takes it away"]
+            price = INSTANCES.get(kind)
+            costs = f"costs {price.usd:g} USD an hour" if price else "costs"
+            return [*super().plan(), f"start one {kind}, which {costs} until scaling takes it away"]
         if image_uri(self.deployment) is None:
             return [f"change the stack {self.deployment.stack('endpoint').name} to the new image", _RESTART]
         lines = super().plan()

@@ -73,9 +73,17 @@ class Stack:
         found = self._describe(self.name)
         return None if found is None or found["StackStatus"] == _ONLY_PLANNED else found
 
+    def wait(self) -> None:
+        """Waits while somebody is changing it: a command that was broken off, say, whose change goes on."""
+        found = self.find()
+        if found and found["StackStatus"].endswith("_IN_PROGRESS"):
+            self._tell(f"{self.name}: {found['StackStatus']}; waiting until that has ended")
+            self._settled(found["StackId"])
+
     def outputs(self) -> dict[str, str]:
-        """Its outputs by name; none where there is no stack."""
-        return _outputs(self.find() or {})
+        """Its outputs by name; none where there is no stack, or one that can only be deleted."""
+        found = self.find() or {"StackStatus": ""}
+        return {} if found["StackStatus"] in ONLY_TO_DELETE else _outputs(found)
 
     def parameters(self) -> dict[str, str]:
         """Its parameters as they are, by name; none where there is no stack."""

@@ -1,10 +1,12 @@
 """What a step of a deployment is, and what all steps know. Knows none of them."""
 
+import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Final, Literal, cast, get_args
+from typing import Any, ClassVar, Final, Literal, cast, get_args
 
 from infra.deploy.account import Account
 from infra.deploy.stacks import Stack
@@ -57,13 +59,14 @@ class Deployment:
     checkout: Path
     commit: str
     tell: Callable[[str], None]
-    hub_token: str | None = None
+    hub_token: str | None = field(default=None, repr=False)
     outputs: dict[str, str] = field(init=False, default_factory=dict)
     before: dict[Name, dict[str, str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in NAMES:
             stack = self.stack(name)
+            stack.wait()
             self.outputs |= stack.outputs()
             self.before[name] = stack.parameters()
 
@@ -107,21 +110,40 @@ class Deployment:
         return {each: known[each] for each in declared if each in known}
 
     def check_parameters(self) -> None:
-        """Raises where the operator gives a parameter that no template has, or that is worked out.
+        """Raises where the operator gives a parameter that no template has or takes, or that is worked out.
 
         Raises:
             Gen3DError: `deployment_blocked`.
         """
-        declared = {each for name in NAMES for each in read_template(name)["Parameters"]}
+        declared = {each: what for name in NAMES for each, what in read_template(name)["Parameters"].items()}
         outputs = {each for name in NAMES for each in read_template(name)["Outputs"]}
-        for each in self.asked.parameters:
-            if each in outputs | WORKED_OUT or each not in declared:
-                raise Gen3DError(
-                    "deployment_blocked",
-                    f"--parameter {each}: the templates have no such parameter."
-                    if each not in declared
-                    else f"--parameter {each}: the deployment works it out; leave it out.",
-                )
+        for each, value in self.asked.parameters.items():
+            if each not in declared:
+                problem = "the templates have no such parameter"
+            elif each in outputs | WORKED_OUT:
+                problem = "the deployment works it out; leave it out"
+            else:
+                problem = _problem(declared[each], value)
+            if problem:
+                raise Gen3DError("deployment_blocked", f"The parameter {each}={value}: {problem}.")
+
+
+def _problem(declared: Mapping[str, Any], value: str) -> str:
+    """Why a template does not take a value; empty where it does. CloudFormation says it too, but in the midst of it."""
+    rule = str(declared.get("ConstraintDescription", declared.get("Description", ""))).rstrip(".")
+    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
+        return f"it is one of {', '.join(map(str, declared['AllowedValues']))}"
+    if not re.fullmatch(declared.get("AllowedPattern", ".*"), value):
+        return rule
+    if declared["Type"] == "Number":
+        least, most = declared.get("MinValue", -math.inf), declared.get("MaxValue", math.inf)
+        try:
+            is_fit = least <= float(value) <= most
+        except ValueError:
+            is_fit = False
+        if not is_fit:
+            return f"it is a number from {least} to {most}"
+    return ""
 
 
 # Parameters of the templates that are neither outputs nor the operator's.

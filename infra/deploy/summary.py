@@ -11,7 +11,7 @@ from infra.deploy.step import Deployment
 # AWS first knows where to look on.
 TRIED: Final = {
     "preflight": "mail, stacks and Lambdas against the local cloud; quotas against answers written by hand",
-    "foundation": "against the local cloud, without CloudFront, the bucket's policy, the secret's and the build itself",
+    "foundation": "against the local cloud, adoption too; without CloudFront and the policies of bucket and secret",
     "sources": "against the local cloud",
     "image": "CodeBuild: not tried, its answers were played; Docker here: built, and pushed to a local registry",
     "weights": "not tried, CodeBuild's answers were played; fetching, repacking and publishing with small files",

@@ -98,7 +98,7 @@ def test_what_is_missing_is_said_before_anything_is_changed(run: Callable[..., T
     status, _, told = run(*GIVEN, "--parameter", "Nonsense=1", "--yes")
     assert (status, told) == (
         1,
-        "gen3d: deployment_blocked: --parameter Nonsense: the templates have no such parameter.\n",
+        "gen3d: deployment_blocked: The parameter Nonsense=1: the templates have no such parameter.\n",
     )
     assert not account.cloud.client("s3").list_buckets()["Buckets"]
 

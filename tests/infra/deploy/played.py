@@ -27,12 +27,14 @@ class PlayedAccount:
         broken_builds: How many of the builds that come next fail.
         builds: What has been built: the variables of each build.
         has_token: Whether the hub's token was put into its secret.
+        missing: What the cloud has not.
     """
 
     cloud: Cloud
     broken_builds: int = 0
     builds: list[dict[str, str]] = field(default_factory=list)
     has_token: bool = False
+    missing: frozenset[str] = MISSING
 
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -45,10 +47,26 @@ class PlayedAccount:
         client = self._clients[service]
         return _Secrets(self, client) if service == "secretsmanager" else client
 
+    def push(self, variables: dict[str, str]) -> None:
+        """Puts into the repository what a push of these variables would."""
+        digest = hashlib.sha256(variables["GEN3D_REVISION"].encode()).hexdigest()
+        layer = {
+            "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            "size": 1,
+            "digest": f"sha256:{digest}",
+        }
+        manifest = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": layer, "layers": [layer]}
+        self.cloud.client("ecr").put_image(
+            repositoryName=f"gen3d-{STAGE}",
+            imageManifest=json.dumps(manifest),
+            imageManifestMediaType=DOCKER_MANIFEST,
+            imageTag=f"{variables['GEN3D_TARGETS']}-{variables['GEN3D_REVISION']}",
+        )
+
     def account(self) -> Account:
         """It, as the steps know it."""
         who = self.cloud.client("sts").get_caller_identity()["Arn"]
-        return Account(ACCOUNT, REGION, who, self.client, MISSING)
+        return Account(ACCOUNT, REGION, who, self.client, self.missing)
 
     def deployment(self, repository: Path, told: list[str], **asked: Any) -> Deployment:
         """A deployment of a checkout; what is told goes to a list."""
@@ -84,26 +102,11 @@ class _CodeBuild:
             phase = {"phaseType": "BUILD", "phaseStatus": "FAILED", "contexts": [{"message": "exit status 1"}]}
             return {"build": {**build, "buildStatus": "FAILED", "phases": [phase]}}
         if "GEN3D_TARGETS" in variables:
-            self.push(variables)
+            self._played.push(variables)
         else:
             prefix = variables["GEN3D_WEIGHTS_URI"].removeprefix(f"s3://{bucket}/")
             self._played.cloud.client("s3").put_object(Bucket=bucket, Key=f"{prefix}manifest.json", Body=b"{}")
         return {"build": {**build, "buildStatus": "SUCCEEDED"}}
-
-    def push(self, variables: dict[str, str]) -> None:
-        digest = hashlib.sha256(variables["GEN3D_REVISION"].encode()).hexdigest()
-        layer = {
-            "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
-            "size": 1,
-            "digest": f"sha256:{digest}",
-        }
-        manifest = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": layer, "layers": [layer]}
-        self._played.cloud.client("ecr").put_image(
-            repositoryName=f"gen3d-{STAGE}",
-            imageManifest=json.dumps(manifest),
-            imageManifestMediaType=DOCKER_MANIFEST,
-            imageTag=f"{variables['GEN3D_TARGETS']}-{variables['GEN3D_REVISION']}",
-        )
 
 
 class _Secrets:

@@ -58,12 +58,7 @@ def watched_api(played: PlayedAccount, deployment: Deployment) -> Iterator[list[
 
 def test_broken_off_it_goes_on_where_it_was(first: Done) -> None:
     planned, told = first
-    assert [name for name, changes in planned.items() if not changes] == [
-        "foundation",
-        "sources",
-        "weights",
-        "smoke test",
-    ]
+    assert [name for name, changes in planned.items() if changes] == ["image", "service", "endpoint", "page"]
     assert "foundation: unchanged" in told
     assert "image: done" in told
 
@@ -128,6 +123,26 @@ def test_a_new_commit_has_a_new_image_and_a_new_instance(repository: Path, deplo
     assert [name for name, changes in planned.items() if changes] == ["sources", "image", "endpoint"]
 
 
+def test_the_image_may_be_built_here(
+    played: PlayedAccount, repository: Path, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "buildspec.yml").write_text("version: 0.2\n# Local\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "Local")
+    commit, builds, done = git(repository, "rev-parse", "HEAD"), len(played.builds), []
+    monkeypatch.setattr("infra.deploy.image.find_docker", lambda: "docker")
+    monkeypatch.setattr("infra.deploy.image.build_image", lambda *given: done.append(given[1:4]))
+
+    def push(_: object, *given: object) -> None:
+        done.append(given[:4])
+        played.push({"GEN3D_REVISION": commit, "GEN3D_TARGETS": "preview"})
+
+    monkeypatch.setattr("infra.deploy.image.push_image", push)
+    deploy(image="local")
+    uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/gen3d-local"
+    assert done == [(repository, "preview", "gen3d:preview"), (repository, "gen3d:preview", "preview", uri)]
+    assert len(played.builds) == builds
+
+
 def test_the_image_may_be_kept(repository: Path, deploy: Deploy) -> None:
     (repository / "buildspec.yml").write_text("version: 0.2\n# Three\n")
     git(repository, "commit", "--quiet", "--all", "--message", "Three")
@@ -161,6 +176,7 @@ def test_for_another_instance_type_scaling_is_off_for_a_while(
 def test_where_the_other_type_is_refused_scaling_is_on_again(
     deployment: Callable[..., Deployment], deploy: Deploy
 ) -> None:
+    deploy()
     before = deployment().before["endpoint"]
     with pytest.raises(Gen3DError, match=r"The step endpoint failed: .* UPDATE_ROLLBACK_COMPLETE: .*ml\.no\.such"):
         deploy(parameters={"InstanceType": "ml.no.such"})
@@ -169,15 +185,24 @@ def test_where_the_other_type_is_refused_scaling_is_on_again(
     assert not any(planned.values())
 
 
-def test_a_parameter_that_no_template_has_is_named(deployment: Callable[..., Deployment]) -> None:
-    for name, reason in (
-        ("MaxJobs", "no such parameter"),
-        ("ContentHash", "works it out"),
-        ("PageUrl", "works it out"),
-    ):
-        with pytest.raises(Gen3DError, match=f"--parameter {name}: .*{reason}") as told:
-            deployment(parameters={name: "1"}).check_parameters()
-        assert told.value.code == "deployment_blocked"
+@pytest.mark.parametrize(
+    ("parameter", "value", "reason"),
+    [
+        ("MaxJobs", "1", "no such parameter"),
+        ("ContentHash", "0123456789ab", "works it out"),
+        ("PageUrl", "https://example.com/", "works it out"),
+        ("MaxInstances", "many", "it is a number from 1 to 100"),
+        ("MaxInstances", "0", "it is a number from 1 to 100"),
+        ("LogDays", "2", "it is one of 1, 3, 5"),
+        ("SenderEmail", "nobody", "SES must have verified the address"),
+    ],
+)
+def test_a_parameter_that_the_templates_do_not_take_is_refused_beforehand(
+    deployment: Callable[..., Deployment], parameter: str, value: str, reason: str
+) -> None:
+    with pytest.raises(Gen3DError, match=f"The parameter {parameter}={value}: .*{reason}") as told:
+        deployment(parameters={parameter: value}).check_parameters()
+    assert told.value.code == "deployment_blocked"
 
 
 def test_a_destroyed_stages_bucket_and_users_are_adopted(

@@ -16,8 +16,8 @@ from infra.templates import NAMES, read_template
 from tests.conftest import ROOT
 from tests.infra.deploy.played import STAGE, PlayedAccount, git
 
-# Made by `make aws-cli`; it wants other versions than ours.
-_OWN: Final = ROOT / "out" / "aws-cli" / "bin" / "aws"
+# Made by `make awscli`; it wants other versions than ours.
+_OWN: Final = ROOT / "out" / "awscli" / "bin" / "aws"
 # moto knows neither the newest instance types nor several of them.
 _TYPES: Final = {"InstanceType": "ml.g4dn.xlarge", "SecondInstanceType": "", "ThirdInstanceType": ""}
 ASKED: Final = Asked(
@@ -42,7 +42,7 @@ def aws() -> Path:
     """The AWS CLI. Without it the test is skipped on a laptop; in CI it fails."""
     found = str(_OWN) if _OWN.exists() else shutil.which("aws")
     if found is None:
-        missing = "the AWS CLI is missing: make aws-cli"
+        missing = "the AWS CLI is missing: make awscli"
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
@@ -135,11 +135,16 @@ def test_bash_reads_it_for_each_way_to_an_image() -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_it_runs_top_to_bottom(aws: Path, checkout: Path, played: PlayedAccount) -> None:
-    script = blocks(ASKED, REGION)
-    done = run(aws, checkout, played, *script)
+@pytest.fixture(scope="module")
+def pasted(aws: Path, checkout: Path, played: PlayedAccount) -> "subprocess.CompletedProcess[str]":
+    """All of it, from the top to the bottom."""
+    done = run(aws, checkout, played, *blocks(ASKED, REGION))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "The page: http://127.0.0.1:8000/"
+    return done
+
+
+def test_it_runs_top_to_bottom(pasted: "subprocess.CompletedProcess[str]", played: PlayedAccount) -> None:
+    assert pasted.stdout.splitlines()[-1] == "The page: http://127.0.0.1:8000/"
     cloud = played.cloud
     endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName=f"Gen3D-{STAGE}")
     assert endpoint["EndpointStatus"] == "InService"
@@ -159,7 +164,7 @@ def test_it_runs_top_to_bottom(aws: Path, checkout: Path, played: PlayedAccount)
 
 
 def test_pasted_again_it_changes_nothing_but_what_is_asked_for(
-    aws: Path, checkout: Path, played: PlayedAccount
+    pasted: "subprocess.CompletedProcess[str]", aws: Path, checkout: Path, played: PlayedAccount
 ) -> None:
     other = Asked(STAGE, "sam3d", {**ASKED.parameters, "InstanceType": "ml.p3.2xlarge"})
     steps = ("variables", "foundation", "sources", "image", "service", "endpoint")

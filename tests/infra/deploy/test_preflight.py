@@ -155,17 +155,21 @@ def test_keeping_an_image_that_is_not_there_blocks(look_with: Callable[..., Foun
     assert look_with(image="keep")["image"].state == "blocks"
 
 
-def test_a_stack_whose_creation_failed_is_made_anew_and_one_that_is_stuck_blocks(
+def test_without_docker_no_image_can_be_built_here(
+    look_with: Callable[..., Found], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER", "/nowhere/docker")
+    found = look_with(image="local")["image"]
+    assert found.state == "blocks"
+    assert "There is no Docker client" in found.message
+
+
+def test_a_stack_whose_creation_failed_is_waited_for_and_made_anew(
     played: PlayedAccount, look_with: Callable[..., Found]
 ) -> None:
     bad = '{"Resources": {"Bad": {"Type": "AWS::SageMaker::Endpoint", "Properties": {"EndpointConfigName": "none"}}}}'
     cloudformation = played.cloud.client("cloudformation")
     cloudformation.create_stack(StackName="Gen3D-local-endpoint", TemplateBody=bad)
-    cloudformation.get_waiter("stack_rollback_complete").config.delay = 1
-    while cloudformation.describe_stacks(StackName="Gen3D-local-endpoint")["Stacks"][0]["StackStatus"].endswith(
-        "_IN_PROGRESS"
-    ):
-        pass
     found = look_with()["stack endpoint"]
     assert found.state == "will be done"
     assert "ROLLBACK_COMPLETE" in found.message

@@ -84,3 +84,42 @@ def test_a_refused_template_is_told_in_one_line(stack: Stack, write: Write) -> N
     with pytest.raises(Gen3DError, match=r"refused the stack.*AWS::Nothing::Here") as told:
         stack.deploy(write(Bad={"Type": "AWS::Nothing::Here"}), {"Name": stack.name})
     assert "\n" not in told.value.message
+
+
+def test_what_would_change_is_said_and_nothing_is_changed(stack: Stack, write: Write) -> None:
+    stack.deploy(write(), {"Name": stack.name})
+    topic = {"Type": "AWS::SNS::Topic"}
+    (added, changed) = sorted(
+        stack.changes(write(Topic=topic), {"Name": stack.name, "Seconds": "40"}), key=lambda each: each.action
+    )
+    assert str(added) == "add Topic (SNS::Topic)"
+    assert str(changed) == "modify Queue (SQS::Queue)"
+    assert stack.parameters() == {"Name": stack.name, "Seconds": "30"}
+    assert stack.changes(write(), {"Name": stack.name}) == []
+
+
+def test_a_failure_of_long_ago_is_not_taken_for_this_one(stack: Stack, write: Write) -> None:
+    stack.deploy(write(), {"Name": stack.name})
+    for number in (1, 2):
+        bad = {"Type": "AWS::SageMaker::Endpoint", "Properties": {"EndpointConfigName": "none"}}
+        with pytest.raises(Gen3DError, match=rf"UPDATE_ROLLBACK_COMPLETE: Bad{number}: "):
+            stack.deploy(write(**{f"Bad{number}": bad}), {"Name": stack.name})
+
+
+def test_a_change_that_is_under_way_is_waited_for(stage: Stage, stack: Stack, told: list[str], write: Write) -> None:
+    stage.cloud.client("cloudformation").create_stack(
+        StackName=stack.name,
+        TemplateBody=write().read_text(),
+        Parameters=[{"ParameterKey": "Name", "ParameterValue": stack.name}],
+    )
+    stack.wait()
+    assert stack.name in stack.outputs()["Url"]
+    stack.wait()
+    assert len(told) <= 1
+
+
+def test_parameters_alone_are_set(stack: Stack, write: Write) -> None:
+    stack.deploy(write(), {"Name": stack.name})
+    stack.set_parameters({"Seconds": "50"})
+    stack.set_parameters({"Seconds": "50"})
+    assert stack.parameters() == {"Name": stack.name, "Seconds": "50"}
