@@ -27,6 +27,8 @@ from serve.engines import load_engine
 from serve.errors import Gen3DError
 from serve.settings import Settings
 
+pytestmark = pytest.mark.timeout(300)  # the first of them may have to compile the kernels of finishing
+
 CUP, SPOON = [170, 12, 410, 240], [325, 232, 408, 330]
 
 
