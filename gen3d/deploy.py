@@ -5,10 +5,10 @@ import importlib.util
 import os
 import shlex
 import sys
-import time
 from typing import TYPE_CHECKING, Final
 
 from gen3d.checkout import need_checkout
+from gen3d.clock import Clock
 from gen3d.confirm import confirm
 from gen3d.stage_options import stage_name
 from serve.errors import Gen3DError
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     checkout = find_checkout()
     commit = settled_commit(checkout)
     account = find_account(arguments.region)
-    clock = _Clock()
+    clock = Clock()
     with aws_errors():
         deployment = Deployment(account, asked, checkout, commit, clock.tell, os.environ.get("HF_TOKEN"))
     deployment.check_parameters()
@@ -156,18 +156,6 @@ def _again(arguments: argparse.Namespace, region: str) -> str:
     ):
         words += [] if value is None else [option, value]
     return shlex.join([*words, *(["--no-smoke"] if arguments.no_smoke else [])])
-
-
-class _Clock:
-    """Tells what is under way, with the time since the beginning."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def tell(self, line: str) -> None:
-        """Prints a line."""
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        print(f"{minutes:3}:{seconds:02}  {line}", file=sys.stderr, flush=True)
 
 
 def _types(text: str) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 import argparse
 import shlex
 import sys
-import time
 from typing import TYPE_CHECKING, Final
 
 from gen3d.checkout import need_checkout
+from gen3d.clock import Clock
 from gen3d.stage_options import add_region, stage_name
 from gen3d.words import count
 from serve.errors import Gen3DError
@@ -75,14 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     if planned.stacks or (arguments.delete_data and planned.data):
         _show(planned, with_data=arguments.delete_data)
         _ask(arguments.stage, is_sure=arguments.yes)
-        began = time.monotonic()
-
-        def tell(line: str) -> None:
-            minutes, seconds = divmod(int(time.monotonic() - began), 60)
-            print(f"{minutes:3}:{seconds:02}  {line}", file=sys.stderr, flush=True)
-
+        clock = Clock()
         try:
-            destroy(account, planned, with_data=arguments.delete_data, tell=tell)
+            destroy(account, planned, with_data=arguments.delete_data, tell=clock.tell)
         except BaseException:
             print(f"What is gone stays gone. To go on: {_again(arguments, account.region)}", file=sys.stderr)
             raise
