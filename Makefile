@@ -120,13 +120,13 @@ format: setup $(WEB) ## Lay the code out as the style checks want it.
 schema: setup ## Write serve/contract.schema.json anew from serve/contract.py.
 	$(BIN)/python -c 'from serve.contract import json_schema; print(json_schema(), end="")' > serve/contract.schema.json
 
-benchmarks: setup ## Measure, for the tables in the README.
+benchmarks: setup ## Measure, for docs/measured.md.
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.serving
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.page
 
-screens: setup $(WEB) $(PHOTOS)/coffee.jpg ## Photograph the page's main states with Chromium, into out/screens.
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.web.screens out/screens
+screens: setup $(WEB) $(PHOTOS)/coffee.jpg ## Photograph the page's main states with Chromium, for the User Guide and into out/screens.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.web.screens out/screens docs/images
 
 benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks/gpu.py is for a machine with a GPU.
 	OMP_NUM_THREADS=1 $(SAM3D_BIN)/python -m benchmarks.multi_box
@@ -146,7 +146,7 @@ $(RIVALS)/ready: requirements/rivals.txt pyproject.toml
 lock: setup ## Choose the newest versions anew and write the requirements.
 	$(PIP) uv
 	$(COMPILE) --extra demo --extra dense --extra dev --extra infra pyproject.toml --output-file requirements/dev.txt
-	for name in awscli node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+	for name in awscli diagrams node scan; do $(COMPILE) requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense --extra dev --extra infra pyproject.toml requirements/sam3d.in \
 		--output-file requirements/sam3d.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra demo --extra dense pyproject.toml requirements/rivals.in \

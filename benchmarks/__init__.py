@@ -1,1 +1,1 @@
-"""Programs that measure what the README's tables claim; each is run as `python -m benchmarks.NAME`."""
+"""Programs that measure what docs/measured.md claims; each is run as `python -m benchmarks.NAME`."""

@@ -12,7 +12,7 @@ _EXAMPLES = """examples:
   curl -F image=@photo.jpg -F 'boxes=[[75,12,484,394]]' -H 'Accept: model/gltf-binary' \\
        -o scene.glb http://127.0.0.1:8080/invocations
 
-Everything else is set by environment variables beginning with GEN3D_; the README lists them.
+Everything else is set by environment variables beginning with GEN3D_; docs/server.md lists them.
 """
 
 

@@ -108,7 +108,7 @@ class Warned(_Closed):
 
 
 class ErrorDetail(_Closed):
-    """A code from the README's table, a sentence for people, and values for programs."""
+    """A code from the table in docs/server.md, a sentence for people, and values for programs."""
 
     code: str
     message: str

@@ -14,7 +14,7 @@ EngineName = Literal["preview", "sam3d"]
 
 
 class Settings(BaseSettings):
-    """Environment variables with the prefix `GEN3D_`; each field's description is printed in the README."""
+    """Environment variables with the prefix `GEN3D_`; each field's description is printed in docs/server.md."""
 
     model_config = SettingsConfigDict(env_prefix="GEN3D_", extra="ignore", frozen=True, populate_by_name=True)
 

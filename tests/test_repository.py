@@ -28,7 +28,7 @@ def test_the_default_install_needs_no_torch() -> None:
 
 
 def test_rooms_import_in_one_direction() -> None:
-    """The arrows of the README: nobody below imports anybody above."""
+    """The arrows of CONTRIBUTING.md: nobody below imports anybody above."""
     above = {
         "serve/mesh": ("serve.reconstruct", "serve.segment", "serve.engine", "serve.job", "serve.app", "gen3d"),
         "serve/segment": ("serve.reconstruct", "serve.engine", "serve.job", "serve.app", "gen3d"),
