@@ -7,6 +7,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 SCAN := out/scan
 RIVALS := out/rivals
 AWSCLI := out/awscli
+DIAGRAMS := out/diagrams
 # npm writes it last; infra/page.py, which builds the page, looks at it in the same way.
 WEB := web/node_modules/.package-lock.json
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web
@@ -19,7 +20,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-sam3d test-image test-image-sam3d lint scan awscli format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
+.PHONY: help setup setup-sam3d demo test test-benchmarks test-sam3d test-image test-image-sam3d lint scan awscli diagrams docs format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -76,7 +77,10 @@ $(WEB): web/package-lock.json | setup
 
 test: setup $(WEB) $(AWSCLI)/ready ## Run the tests; those of the page need Chromium.
 	$(NPM) run --silent test
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image --ignore tests/benchmarks
+
+test-benchmarks: setup $(WEB) ## Try the programs that measure, on little.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto tests/benchmarks
 
 test-sam3d: setup-sam3d ## Run the tests of the engine sam3d: the genuine network with small random weights, on the CPU.
 	OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(SAM3D_BIN):$$PATH" $(SAM3D_BIN)/python -m pytest -n 2 tests/sam3d
@@ -117,6 +121,9 @@ format: setup $(WEB) ## Lay the code out as the style checks want it.
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+docs: setup ## Write anew what is generated in the documents, from code and templates.
+	$(BIN)/python -m docs.source.generate
+
 schema: setup ## Write serve/contract.schema.json anew from serve/contract.py.
 	$(BIN)/python -c 'from serve.contract import json_schema; print(json_schema(), end="")' > serve/contract.schema.json
 
@@ -133,6 +140,15 @@ benchmarks-sam3d: setup-sam3d ## Measure the engine sam3d on the CPU; benchmarks
 
 renders: setup $(WEB) ## Draw the meshes of docs/meshes.md before and after, with Chromium: some minutes.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks.mesh_renders docs/images
+
+diagrams: setup $(DIAGRAMS)/ready ## Draw the diagrams of the documents anew, with AWS's icons, into docs/images.
+	$(BIN)/python -m docs.source.diagrams.draw $(DIAGRAMS)/lib/python3*/site-packages/resources docs/images
+
+# Apart, for only the icons of the package are wanted.
+$(DIAGRAMS)/ready: requirements/diagrams.txt
+	$(PYTHON) -m venv $(DIAGRAMS)
+	$(DIAGRAMS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/diagrams.txt
+	touch $@
 
 benchmarks-mesh: $(RIVALS)/ready ## Measure the finishing of meshes against other ways to do it: 15 minutes, 1.7 GB of packages.
 	$(RIVALS)/bin/python -m benchmarks.mesh_finish

@@ -50,6 +50,23 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def program() -> str:
+    """The browser of this machine.
+
+    Without one the test is skipped on a laptop; in CI (where the variable CI is `true`) it fails.
+    """
+    from tests.web.browser import NAMES, find_browser
+
+    found = find_browser()
+    if found is not None:
+        return found
+    missing = f"the page's tests need a browser on the PATH: {', '.join(NAMES)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
 def node() -> str:
     """Node, with what tests/js needs at hand.
 

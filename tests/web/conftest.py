@@ -1,6 +1,5 @@
 """The page in a real browser, against the whole service on this machine: one of each for a worker of the test run."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,23 +12,8 @@ from skimage import data
 from infra.local.stage import Stage
 from infra.page import build_page
 from tests.infra.local.visitors import Visitor, sign_up
-from tests.web.browser import NAMES, PATIENCE_MS, find_browser, launched
+from tests.web.browser import PATIENCE_MS, launched
 from tests.web.person import DESK, Device, Person
-
-
-@pytest.fixture(scope="session")
-def program() -> str:
-    """The browser of this machine.
-
-    Without one the test is skipped on a laptop; in CI (where the variable CI is `true`) it fails.
-    """
-    found = find_browser()
-    if found is not None:
-        return found
-    missing = f"the page's tests need a browser on the PATH: {', '.join(NAMES)}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")
