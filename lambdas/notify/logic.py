@@ -16,6 +16,7 @@ from lambdas.shared.job_folder import (
     LABEL,
     MAIL_TO_ADMIN,
     MAIL_TO_USER,
+    NOTEBOOK,
     OUTCOME,
     OUTPUT,
     PREVIEW,
@@ -63,6 +64,9 @@ class Notify:
             return
         try:
             job = job_of_manifest(stored.data, self.store)
+            if job is None:
+                self.log.info("an answer to the notebook", extra={"key": key})
+                return
             outcome = outcome_of_manifest(stored.data, self.now())
         except DocumentError as error:
             # The sweep ends the job, as it knows by the job where its answer lies.
@@ -77,6 +81,9 @@ class Notify:
             Exception: S3's; to be called again later.
         """
         key = self.store.key_of(input_location)
+        if key is not None and key.startswith(NOTEBOOK):
+            self.log.info("a request of the notebook has failed", extra={"key": key})
+            return
         found = None if key is None else Job.of_key(key)
         if found is None or found[1] != REQUEST:
             self.log.error("no job's request has failed", extra={"input_location": input_location})

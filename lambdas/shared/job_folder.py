@@ -10,6 +10,7 @@
                            mail-user.json, mail-admin.json   steps: the mails about it
                            cancelled.json, deleted.json      tombstones
     pending/<when>/<sub>/<job>              when the sweep is to look at a job
+    users/notebook/…                        what the notebook asks and gets: of no user, and no job to the Lambdas
     async/output/…, async/failure/…         written by SageMaker
 
 A label lies in a key and not in a document, because a page of 20 jobs must cost 22 calls at most: one listing tells
@@ -36,6 +37,7 @@ DELETED: Final = "deleted.json"
 MAIL_TO_USER, MAIL_TO_ADMIN = "mail-user.json", "mail-admin.json"
 OUTPUT, LABEL = "output/", "label/"
 ASYNC_OUTPUT, ASYNC_FAILURE, PENDING = "async/output/", "async/failure/", "pending/"
+NOTEBOOK: Final = "users/notebook/"
 PREVIEW: Final = "preview.png"
 THUMBNAIL: Final = "thumbnail.jpg"
 MANIFEST: Final = "manifest.json"

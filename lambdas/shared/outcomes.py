@@ -12,6 +12,7 @@ from lambdas.shared.job_folder import (
     DELETED,
     MAIL_TO_ADMIN,
     MAIL_TO_USER,
+    NOTEBOOK,
     OUTCOME,
     OUTPUT,
     Job,
@@ -22,14 +23,16 @@ from lambdas.shared.store import Store
 _LONGEST_MESSAGE = 500
 
 
-def job_of_manifest(manifest: bytes, store: Store) -> Job:
-    """The job that a manifest is of, by the folder it says the results lie in.
+def job_of_manifest(manifest: bytes, store: Store) -> Job | None:
+    """The job that a manifest is of, by the folder it says the results lie in; None where the notebook asked for it.
 
     Raises:
         DocumentError: It is no manifest, or of no job of this bucket.
     """
     fields = Fields.of_json(manifest, "the manifest")
     key = store.key_of(fields.text("output_uri"))
+    if key is not None and key.startswith(NOTEBOOK):
+        return None
     found = None if key is None else Job.of_key(key)
     if found is None or found[1] != OUTPUT or found[0].id != fields.text("job_id"):
         raise DocumentError("the manifest's output_uri is no job's folder")

@@ -283,3 +283,21 @@ def test_a_tombstone_wins_over_a_later_answer(world: World) -> None:
     world.finish()
     world.drain()
     assert world.outcome(job)["status"] == "cancelled"
+
+
+def test_what_the_notebook_asked_is_nobodys_job_and_no_error(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    folder = f"s3://{world.bucket}/users/notebook/0f3a/"
+    asked = {
+        "job_id": "0f3a",
+        "image_uri": f"{folder}photo.jpg",
+        "output_uri": f"{folder}output/",
+        "boxes": [[0, 0, 9, 9]],
+    }
+    world.store.client.put_object(Bucket=world.bucket, Key="users/notebook/0f3a/request.json", Body=json.dumps(asked))
+    for end in (world.finish, world.fail):
+        world.invoked("0f3a", f"{folder}request.json")
+        end()
+        world.drain()
+    told = [(record.levelname, record.message) for record in caplog.records if record.name == "Gen3D-notify"]
+    assert told == [("INFO", "an answer to the notebook"), ("INFO", "a request of the notebook has failed")]
+    assert not world.keys("users/notebook/0f3a/outcome.json")
