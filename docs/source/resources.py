@@ -51,7 +51,7 @@ KINDS: Final = {
     "AWS::ApiGatewayV2::Integration": Kind("API Gateway"),
     "AWS::ApiGatewayV2::Route": Kind("API Gateway", name="RouteKey"),
     "AWS::ApiGatewayV2::Stage": Kind("API Gateway", name="StageName"),
-    "AWS::SQS::Queue": Kind("SQS", "requests; the two that a Lambda polls have them always", "QueueName", is_idle=True),
+    "AWS::SQS::Queue": Kind("SQS", "requests, and two queues are polled always", "QueueName", is_idle=True),
     "AWS::SQS::QueuePolicy": Kind("SQS"),
     "AWS::SNS::Subscription": Kind("SNS"),
     "AWS::SNS::Topic": Kind("SNS", "messages", "TopicName"),
@@ -59,21 +59,23 @@ KINDS: Final = {
     "AWS::ECR::Repository": Kind("ECR", "what is stored", "RepositoryName", is_idle=True),
     "AWS::CodeBuild::Project": Kind("CodeBuild", "minutes of builds", "Name"),
     "AWS::IAM::Role": Kind("IAM", name="RoleName", is_global=True),
-    "AWS::SecretsManager::Secret": Kind("Secrets Manager", "each secret, by the month", "Name", is_idle=True),
+    "AWS::SecretsManager::Secret": Kind("Secrets Manager", "each secret by the month", "Name", is_idle=True),
     "AWS::SecretsManager::ResourcePolicy": Kind("Secrets Manager"),
     "AWS::Logs::LogGroup": Kind("CloudWatch", "lines taken in, and kept", "LogGroupName", is_idle=True),
     "AWS::Logs::MetricFilter": Kind(
-        "CloudWatch", "each metric, by the month; several share one", "FilterName", is_idle=True
+        "CloudWatch", "each metric by the month, of which several filters share one", "FilterName", is_idle=True
     ),
-    "AWS::CloudWatch::Alarm": Kind("CloudWatch", "each alarm, by the month", "AlarmName", is_idle=True),
+    "AWS::CloudWatch::Alarm": Kind("CloudWatch", "each alarm by the month", "AlarmName", is_idle=True),
     "AWS::CloudWatch::Dashboard": Kind(
-        "CloudWatch", "each dashboard, by the month", "DashboardName", is_idle=True, is_global=True
+        "CloudWatch", "each dashboard by the month", "DashboardName", is_idle=True, is_global=True
     ),
     "AWS::SageMaker::Model": Kind("SageMaker", name="ModelName"),
     "AWS::SageMaker::EndpointConfig": Kind("SageMaker", name="EndpointConfigName"),
-    "AWS::SageMaker::Endpoint": Kind("SageMaker", "hours of instances; none while there are none", "EndpointName"),
+    "AWS::SageMaker::Endpoint": Kind(
+        "SageMaker", "hours of the endpoint's instances, of which there may be none", "EndpointName"
+    ),
     "AWS::SageMaker::NotebookInstance": Kind(
-        "SageMaker", "hours of its instance while it runs, its disk always", "NotebookInstanceName", is_idle=True
+        "SageMaker", "a notebook's hours while it runs, its disk always", "NotebookInstanceName", is_idle=True
     ),
     "AWS::SageMaker::NotebookInstanceLifecycleConfig": Kind("SageMaker", name="NotebookInstanceLifecycleConfigName"),
     "AWS::ApplicationAutoScaling::ScalableTarget": Kind("Application Auto Scaling", name="ResourceId"),
@@ -81,7 +83,7 @@ KINDS: Final = {
     "AWS::Lambda::EventInvokeConfig": Kind("Lambda"),
     "AWS::Lambda::EventSourceMapping": Kind("Lambda"),
     "AWS::Lambda::Function": Kind(
-        "Lambda", "calls, and seconds by memory; the sweep has them always", "FunctionName", is_idle=True
+        "Lambda", "calls, and seconds by memory; the sweep runs always", "FunctionName", is_idle=True
     ),
     "AWS::Lambda::Permission": Kind("Lambda"),
     "AWS::Events::Rule": Kind("EventBridge", name="Name"),
@@ -143,10 +145,10 @@ PURPOSES: Final = {
     "Sender": "The address that mails are sent from, which SES verifies by a mail.",
     "MailSettings": "How mails are sent: with TLS alone, and no more to those who bounced or complained.",
     "MailTrouble": "Tells the admin which mails bounced, were complained of or refused.",
-    "JobsErrorLines": "Counts the Lambda jobs's lines of level ERROR.",
-    "ExtractErrorLines": "Counts the Lambda extract's lines of level ERROR.",
-    "NotifyErrorLines": "Counts the Lambda notify's lines of level ERROR.",
-    "SweepErrorLines": "Counts the Lambda sweep's lines of level ERROR.",
+    "JobsErrorLines": "Counts the lines of level ERROR of the Lambda jobs.",
+    "ExtractErrorLines": "Counts the lines of level ERROR of the Lambda extract.",
+    "NotifyErrorLines": "Counts the lines of level ERROR of the Lambda notify.",
+    "SweepErrorLines": "Counts the lines of level ERROR of the Lambda sweep.",
     "ContainerErrorLines": "Counts the container's lines of level ERROR.",
     "LostJobs": "Counts the jobs that the sweep ended.",
     "Dashboard": "The endpoint's queue, the GPU, failures, dead letters, Lambdas and API on one screen.",
@@ -193,19 +195,24 @@ OTHERS: Final = (
     ("Users", "Cognito; one for the smoke test comes and goes", "`gen3d users add`, `gen3d deploy`"),
     ("The sender's address or domain", "An identity of SES", "the operator, where `SenderIdentity` is `is-there`"),
     (
-        "`Gen3D/STAGE`",
-        "The namespace of Gen3D's own metrics in CloudWatch, paid for each by the month",
-        "Lambdas, by log lines",
+        "`Gen3D/STAGE` and `Gen3D`",
+        "The namespaces of Gen3D's own metrics in CloudWatch, each paid for by the month",
+        "the Lambdas and the metric filters; the container",
     ),
     (
         "Alarms whose names begin with `TargetTracking-endpoint/`",
-        "CloudWatch alarms",
+        "CloudWatch alarms, as remembered",
         "Application Auto Scaling, for `ScaleByBacklog`",
     ),
     (
         "`AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint`",
         "A role of the account's (global), as remembered",
         "AWS, with the first `ScalableTarget`",
+    ),
+    (
+        "AWSLogDeliveryWrite20150319",
+        "A policy of CloudWatch Logs, for all log groups that services write to, as remembered",
+        "AWS, with the API's log",
     ),
     ("`/aws/sagemaker/NotebookInstances`", "A log group, kept for ever", "SageMaker, where there is a notebook"),
 )
@@ -237,7 +244,7 @@ def summary() -> str:
         raise KeyError(f"services that cost and have no resource: {month.keys() - counts.keys()}")
     rows = [
         [name, counts[name], "; ".join(paid.get(name, {})) or "nothing", f"{month[name]:.2f}" if name in month else ""]
-        for name in sorted(counts)
+        for name in sorted(counts, key=str.lower)
     ]
     rows.append(["**together**", f"**{counts.total()}**", "", f"**{sum(month.values()):.2f}**"])
     head = ["Service", "Resources", "Paid for", "USD a month without jobs"]

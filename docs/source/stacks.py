@@ -165,8 +165,12 @@ def roles() -> str:
 
 
 def _only_if(condition: dict[str, dict[str, Any]]) -> str:
-    tests = [(key, _listed(value)) for keys in condition.values() for key, value in keys.items()]
-    return "; ".join(f"{code(key)} is {' or '.join(code(shown(value)) for value in values)}" for key, values in tests)
+    tests = []
+    for operator, keys in condition.items():
+        for key, value in keys.items():
+            values = " or ".join(code(shown(each)) for each in _listed(value))
+            tests.append(f"{code(key)} is {values}{', or not given' if operator.endswith('IfExists') else ''}")
+    return "; ".join(tests)
 
 
 def _listed(value: Any) -> list[Any]:

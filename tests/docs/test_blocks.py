@@ -22,6 +22,8 @@ def faults(document: Document, tests: Path = TESTS) -> Iterator[str]:
         where = f"{document.name}, the block on line {block.line}"
         if block.language not in languages:
             yield f"{where}: is in {block.language or 'no language'}"
+        if block.language == "python" and not is_python(block.text):
+            yield f"{where}: is no Python"
         if block.language == "json" and not (block in after and after[block].is_run):
             yield f"{where}: JSON below nothing that is run"
         if block.language != "sh" and block.mark:
@@ -32,6 +34,14 @@ def faults(document: Document, tests: Path = TESTS) -> Iterator[str]:
             yield f"{document.name}, line {number}: a mark of no block, or not one of those that there are"
     if any(block.is_run for block in document.blocks) and not is_run(document, tests):
         yield f"{document.name}: no test in {tests.name}/ runs its commands"
+
+
+def is_python(text: str) -> bool:
+    try:
+        compile(text, "<block>", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def is_run(document: Document, tests: Path) -> bool:
@@ -79,3 +89,11 @@ def test_others_are_complained_of(tmp_path: Path, text: str, fault: str | None) 
 def test_so_is_a_document_whose_commands_nothing_runs(tmp_path: Path) -> None:
     (tmp_path / "lonely.md").write_text("```sh\ntrue\n```\n")
     assert list(faults(Document(tmp_path / "lonely.md"))) == ["lonely.md: no test in docs/ runs its commands"]
+
+
+def test_python_is_for_those_who_work_on_it_and_compiles(tmp_path: Path) -> None:
+    for name, text in (("page.md", "x = 1"), ("CONTRIBUTING.md", "x = 1"), ("CONTRIBUTING.md", "x =")):
+        (tmp_path / name).write_text(f"```python\n{text}\n```\n")
+        fault = {"x =": "is no Python"}.get(text, "is in python" if name == "page.md" else None)
+        expected = [f"{name}, the block on line 1: {fault}"] if fault else []
+        assert list(faults(Document(tmp_path / name), tmp_path)) == expected

@@ -58,10 +58,11 @@ def overlaps(diagram: Diagram) -> Iterator[str]:
             f"{name} is cut by {f.title}" for f in diagram.frames if f.area.overlaps(area) and not f.area.holds(area)
         )
     for arrow in diagram.arrows:
+        way = list(pairwise(diagram.way(arrow)))
         for node in diagram.nodes:
             # To its own icons it may come beside their words.
             area = core(node) if node.name in diagram.ends(arrow) else areas[node.name]
-            if any(crosses(area, part) for part in pairwise(diagram.way(arrow))):
+            if any(crosses(area, part) for part in way):
                 yield f"{arrow.tail} → {arrow.head} runs over {node.name}"
 
 

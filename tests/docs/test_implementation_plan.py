@@ -27,7 +27,7 @@ from tests.infra.deploy.played import STAGE, PlayedAccount, make_repository
 PLAN: Final = Document(ROOT / "docs" / "Gen3D - Implementation Plan - 1.0.md")
 HERE: Final = "> Run by tests/docs/test_implementation_plan.py against a local cloud."
 VERIFY: Final = [block for block in PLAN.blocks if block.mark == HERE and block.text.startswith("# verify: ")]
-UNDO: Final = [block for block in PLAN.blocks if block.mark == HERE and block.text.startswith("# undo: ")]
+UNDO: Final = [block for block in PLAN.blocks if block.mark == HERE and block.text.startswith("# undo")]
 # moto knows none of the default types.
 TYPES: Final = {"InstanceType": "ml.g4dn.xlarge", "SecondInstanceType": "", "ThirdInstanceType": ""}
 ADDRESSES: Final = {"AdminEmail": "ada@example.com", "SenderEmail": "gen3d@example.com"}
@@ -157,7 +157,8 @@ def _undone() -> list[Block]:
 
 
 def test_its_tests_from_end_to_end_pass(checkout: Path, reader: dict[str, str], aws: Path) -> None:
-    printed = run_blocks(PLAN, checkout, {**reader, "PATH": f"{reader['PATH']}{os.pathsep}{aws.parent}"})
+    environment = {**reader, "PATH": f"{reader['PATH']}{os.pathsep}{aws.parent}"}
+    printed = run_blocks(PLAN, checkout, environment, timeout=300)
     assert "succeeded\n" in printed.values()
     assert "404\n401\n" in printed.values()
 
