@@ -26,7 +26,7 @@ _STACKS: Final[dict[Name, tuple[float, int, str, str]]] = {
     "service": (508, 3, "acts on what the foundation holds", "deleted: its logs go, no job does"),
     "endpoint": (880, 3, "costs by the hour", "deleted or rolled back: no data is lost"),
 }
-_CELL, _ROW = 112, 102
+_CELL, _ROW = 112, 106
 _TOP: Final = 235
 
 
@@ -46,7 +46,7 @@ def diagram() -> Diagram:
     return Diagram(
         title="Three stacks, and the steps of gen3d deploy",
         about="The stacks foundation, service and endpoint, the services in each, and the nine steps that make them.",
-        size=(1256, 680),
+        size=(1256, 692),
         nodes=tuple(nodes),
         frames=tuple(frames),
         arrows=tuple(arrows),
@@ -97,7 +97,7 @@ def _counted(icon: str, ids: tuple[str, ...]) -> tuple[str, ...]:
     """What lies there: how many of what, and how many more."""
     kinds = Counter(_kind(each) for each in ids)
     first = _FIRST.get(icon) or kinds.most_common(1)[0][0]
-    lines = (f"{kinds[first]} {_plural(first, kinds[first])}",)
+    lines = (f"{kinds[first]} {_plural(first.removeprefix(_NAMES[icon]), kinds[first])}",)
     return lines if len(kinds) == 1 else (*lines, f"{len(ids) - kinds[first]} more")
 
 

@@ -32,7 +32,7 @@ _FRAMES: Final = (
     Frame("Outside", Area(20, 62, 200, 1042), "#ffffff", dashed=True),
     Frame("The operator's AWS account", Area(222, 62, 1280, 1042), "#fbfcfe"),
     Frame("Building and trying: runs when asked to", Area(440, 92, 1262, 232), "#eef3ff", "#7c9cf0"),
-    Frame("Open to the Internet", Area(240, 280, 400, 720), "#f5f0ff", "#a78bfa"),
+    Frame("On the Internet", Area(240, 280, 400, 720), "#f5f0ff", "#a78bfa"),
     Frame("Data", Area(585, 375, 775, 560), "#eef8ec", "#6aa84f"),
     Frame("Inference", Area(815, 272, 1262, 545), "#eaf8f4", "#45a98f"),
     Frame(

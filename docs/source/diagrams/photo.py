@@ -31,12 +31,12 @@ def diagram() -> Diagram:
 
 
 _FRAMES: Final = (
-    Frame("Bucket", Area(440, 262, 730, 728), "#eef8ec", "#6aa84f"),
-    Frame("job folder", Area(455, 300, 715, 713), "#ffffff", "#6aa84f", dashed=True),
+    Frame("Bucket", Area(440, 256, 730, 728), "#eef8ec", "#6aa84f"),
+    Frame("job folder", Area(455, 291, 715, 713), "#ffffff", "#6aa84f", dashed=True),
     Frame("Container", Area(1015, 290, 1280, 650), "#eaf8f4", "#45a98f"),
 )
 
-_FILE: Final = 225
+_FILE: Final = 232
 
 _NODES: Final = (
     Node("person", 100, 405, "Person", ("page, curl,", "gen3d submit"), "person"),
@@ -105,13 +105,13 @@ _ARROWS: Final = (
     Arrow("answer.bottom", "finished.top+30", ("event",), number="9", colour="blue", at=Point(900, 690)),
     Arrow("finished.left", "notify.right", colour="blue"),
     Arrow("notify.top", "mails.bottom", ("the outcome",), number="10", colour="blue", at=Point(585, 744)),
-    Arrow("outcome.right", "finished.top-45", ("its event",), number="11", colour="blue", at=Point(760, 625)),
+    Arrow("outcome.right", "finished.top-45", ("event",), number="11", colour="blue", at=Point(760, 625)),
     Arrow("notify.left", "ses.right", ("mails",), number="12", colour="blue", at=Point(440, 800)),
     Arrow("ses.left", "person.bottom", colour="red"),
     Arrow(
         "person.top+14",
         "api.bottom",
-        ("GET /api/jobs/JOB: status, links",),
+        ("GET /api/jobs/JOB",),
         number="13",
         colour="blue",
         bend=285,
@@ -142,7 +142,7 @@ def _stages() -> tuple[Node, ...]:
         "store": "files, manifest",
     }
     return tuple(
-        Node(stage, 1148, 350 + 66 * place, stage, (said[stage],), width=200) for place, stage in enumerate(_STAGES)
+        Node(stage, 1148, 350 + 66 * place, stage, (said[stage],), width=206) for place, stage in enumerate(_STAGES)
     )
 
 

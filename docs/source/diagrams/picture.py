@@ -11,8 +11,8 @@ from typing import Final, Literal, NamedTuple
 Side = Literal["left", "right", "top", "bottom"]
 
 ICON: Final = 48
-TITLE_SIZE, LINE_SIZE = 14, 12
-_TITLE_HEIGHT, _LINE_HEIGHT = 17, 15
+TITLE_SIZE, LINE_SIZE = 15, 13
+_TITLE_HEIGHT, _LINE_HEIGHT = 18, 16
 # Of a character, in its size; bold ones are wider.
 _WIDTH, _BOLD = 0.53, 0.58
 

@@ -32,7 +32,7 @@ def diagram() -> Diagram:
         nodes=_NODES,
         frames=(
             Frame("Under way", Area(24, 62, 880, 475), "#f7fafe", "#7c9cf0"),
-            Frame("Ended: outcome.json, which never changes", Area(920, 62, 1256, 475), "#fbfcfb", "#6aa84f"),
+            Frame("Ended: outcome.json, for good", Area(920, 62, 1256, 475), "#fbfcfb", "#6aa84f"),
         ),
         arrows=_ARROWS,
         keys=(
@@ -48,14 +48,14 @@ _NODES: Final = (
     Node("uploaded", 335, 160, "uploaded", ("image",), width=140, fill=_WAY),
     Node("queued", 560, 160, "queued", ("submitted.json",), width=140, fill=_WAY),
     Node("running", 785, 160, "running", ("progress.json",), width=140, fill=_WAY),
-    Node("succeeded", 1090, 122, "succeeded", ("every object was made",), width=240, fill=_GOOD),
-    Node("partial", 1090, 182, "partial", ("some were",), width=240, fill=_GOOD),
-    Node("failed", 1090, 262, "failed", ("none was, or the photo is at fault",), width=240, fill=_BAD),
-    Node("lost", 1090, 352, "lost", ("nobody answered in time",), width=240, fill=_BAD),
-    Node("cancelled", 1090, 432, "cancelled", ("cancelled.json, for the container",), width=240, fill=_GONE),
+    Node("succeeded", 1090, 122, "succeeded", ("every object was made",), width=262, fill=_GOOD),
+    Node("partial", 1090, 182, "partial", ("some were",), width=262, fill=_GOOD),
+    Node("failed", 1090, 262, "failed", ("none was, or the photo is at fault",), width=262, fill=_BAD),
+    Node("lost", 1090, 352, "lost", ("nobody answered in time",), width=262, fill=_BAD),
+    Node("cancelled", 1090, 432, "cancelled", ("cancelled.json, for the container",), width=262, fill=_GONE),
     Node("any", 560, 432, "any of the four", ("the user cancels",), width=160),
     Node("all", 560, 520, "any job", ("the user deletes",), width=160),
-    Node("deleted", 1090, 520, "deleted", ("deleted.json alone, for seven days",), width=240, fill=_GONE),
+    Node("deleted", 1090, 520, "deleted", ("deleted.json alone, for seven days",), width=262, fill=_GONE),
 )
 
 _ARROWS: Final = (
