@@ -112,27 +112,27 @@ def run(arguments: argparse.Namespace) -> int:
         common["object_seconds"] = arguments.object_seconds
     if arguments.cold_start_seconds is not None:
         common["start_seconds"] = arguments.cold_start_seconds
+    least = min(arguments.max_capacity)
+    first = Scenario(arguments.jobs_a_day[0], most=least, idle_minutes=arguments.idle_minutes[0], **common)
+    print(assumptions(first), end="\n\n", flush=True)  # for what comes may take a while
     everything: list[Figures] = []
     for idle in arguments.idle_minutes:
         figures = []
         for jobs in arguments.jobs_a_day:
             asked = [Scenario(jobs, most=most, idle_minutes=idle, **common) for most in arguments.max_capacity]
-            least = min(arguments.max_capacity)
             asked.append(Scenario(jobs, most=least, idle_minutes=idle, least=least, **common))
             figures += [evaluate(each) for each in asked]
-        if not everything:
-            print(assumptions(figures[0].scenario), end="\n\n")
         if idle is not None:
             print(f"As if instances went after {idle} minutes without any job:", end="\n\n")
-        print(results(figures), end="\n\n")
+        print(results(figures), end="\n\n", flush=True)
         everything += figures
-    print(beside(everything[0].scenario))
+    print(beside(first))
     if arguments.json is not None:
         _write(arguments.json, json.dumps(as_json(everything), indent=2, allow_nan=False).encode() + b"\n")
     if arguments.plot is not None:
         from infra.cost.plot import draw
 
-        _write(arguments.plot, draw(everything[0].scenario, arguments.max_capacity, arguments.plot.suffix.lower()[1:]))
+        _write(arguments.plot, draw(first, arguments.max_capacity, arguments.plot.suffix.lower()[1:]))
     return 0
 
 

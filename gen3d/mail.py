@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Lists, shows or saves."""
     if arguments.stage != "local":
         message = (
-            f"The mails of the stage {arguments.stage} are with those who got them; `gen3d logs JOB --stage"
-            f" {arguments.stage}` says which were sent, and SES's console in AWS what became of them."
+            f"The mails of the stage {arguments.stage} are with those who got them: only --stage local has a mailbox."
+            f" `gen3d logs JOB --stage {arguments.stage}` says which were sent, SES's console what became of them."
         )
         raise Gen3DError("no_mailbox", message)
     need_stages()

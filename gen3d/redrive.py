@@ -1,12 +1,13 @@
 """`gen3d redrive`: messages that nobody could handle are shown, and put back. Knows no queue."""
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gen3d.bar import Bar
 from gen3d.confirm import confirm
-from gen3d.stage_options import add_region, add_stage, stage_of
+from gen3d.stage_options import add_region, add_stage, stage_of, typed
 from gen3d.words import age, count
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   gen3d redrive --stage local
-  gen3d redrive --stage prod --queue job-finished --yes
+  gen3d redrive --queue job-finished --yes
 
 A message that a Lambda could not handle five times is a dead letter; SQS keeps it for two weeks. First see why
 (gen3d logs JOB), and mend it: what is put back is tried five times more, six minutes apart. Looking changes nothing but
@@ -58,12 +59,18 @@ def run(arguments: argparse.Namespace) -> int:
     total = sum(map(len, letters.values()))
     if not total:
         return 0
+    sys.stdout.flush()  # before the question, which goes elsewhere
     confirm(f"put {count(total, 'message')} back?", is_sure=arguments.yes)
     for queue in queues:
         found = letters[queue.name]
         if not found:
             continue
-        moved = _move(stage, queue, found)
+        try:
+            moved = _move(stage, queue, found)
+        except BaseException:
+            again = typed(arguments, "redrive", queue=arguments.queue)
+            print(f"what was not put back is a dead letter still; to go on: {again}", file=sys.stderr)
+            raise
         print(f"{queue.name}: {count(moved, 'message')} put back")
         if moved < len(found):
             print(f"{queue.name}: {len(found) - moved} were no longer there, or somebody else has them")

@@ -2,9 +2,11 @@
 
 import argparse
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from gen3d.checkout import need_checkout
+from serve.errors import Gen3DError
 
 if TYPE_CHECKING:
     from infra.operator.stage import DeployedStage
@@ -19,9 +21,9 @@ def add_stage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stage",
         type=stage_name,
-        required=True,
+        default="prod",
         metavar="NAME",
-        help="local for the one that gen3d up runs, else one in AWS",
+        help="prod where absent; local is the one that gen3d up runs, any other is in AWS",
     )
 
 
@@ -51,9 +53,33 @@ def stage_of(arguments: argparse.Namespace) -> "DeployedStage":
         Gen3DError: `checkout_missing`, `stage_not_running`, `stage_not_deployed`, `aws_unusable` or `aws_unreachable`.
     """
     need_stages()
+    from infra.local.running import find_running
     from infra.operator.stage import find_stage
 
-    return find_stage(arguments.stage, arguments.region)
+    try:
+        return find_stage(arguments.stage, arguments.region)
+    except Gen3DError as error:
+        if error.code not in ("stage_not_deployed", "aws_unusable"):
+            raise
+        try:
+            find_running()
+        except Gen3DError:  # there is no stage that could have been meant
+            raise error from None
+        message = f"{error.message} The stage that gen3d up runs here is --stage local."
+        raise Gen3DError(error.code, message) from None
+
+
+def typed(arguments: argparse.Namespace, *words: str, **options: object) -> str:
+    """A command about the same stage as it is typed, such as the one that goes on.
+
+    Args:
+        arguments: What this command was given: its stage and its region.
+        words: The command, without `gen3d` before it.
+        options: What else is said, by the options' names; those that are None are not.
+    """
+    said = {"stage": arguments.stage, "region": arguments.region, **options}
+    given = [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["gen3d", *words, *given])
 
 
 def need_stages() -> None:

@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import os
-import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gen3d.bar import STAGES, Bar
 from gen3d.job_options import EXAMPLE_NOTE, add_job_options, check_job_options, clear_folder, make_folder, read_file
-from gen3d.stage_options import add_region, add_stage, job_id, stage_of
+from gen3d.stage_options import add_region, add_stage, job_id, stage_of, typed
 from serve.errors import Gen3DError
 from serve.file_kinds import identify
 
@@ -21,12 +20,14 @@ if TYPE_CHECKING:
 
 _EXAMPLES = f"""examples:
   gen3d submit demo/demo.jpg --box 20,20,400,400 --label cup --stage local
-  gen3d submit cup.heic --box 75,12,484,394 --quality high --stage prod --user ada@example.com -o out/cup
+  gen3d submit cup.heic --box 75,12,484,394 --quality high --user ada@example.com -o out/cup
   gen3d submit --resume 8204561455749-fbeae30ea5daffa3 --stage local
 
 {EXAMPLE_NOTE}
 The password comes from GEN3D_PASSWORD, else it is asked for. The stage local has a demo user, whose password is known;
 it is that one where no --user is given. Ctrl-C ends the command and not the job, once the photo is sent.
+
+In AWS the identity needs cloudformation:DescribeStacks; all else is done as the user who signs in.
 """
 _PASSWORD = "GEN3D_PASSWORD"  # noqa: S105 - the variable's name
 # As the API wants them, by what the file's first bytes say it is.
@@ -82,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         make_folder(arguments.output)
     stage = stage_of(arguments)
+    if "service" not in stage.stacks:
+        message = f"The stage {stage.name} takes no jobs: its stack Gen3D-{stage.name}-service is not deployed."
+        raise Gen3DError("stage_not_deployed", message)
     from infra.operator.service import ApiError, Results, Service, Session
 
     session = Session(stage, *_who(arguments, stage))
@@ -148,7 +152,10 @@ def _who(arguments: argparse.Namespace, stage: "DeployedStage") -> tuple[str, st
     if not password:
         if not sys.stdin.isatty():
             raise Gen3DError("sign_in_failed", f"Nobody is here to be asked for {user}'s password: set {_PASSWORD}.")
-        password = getpass.getpass(f"password of {user}: ")
+        try:
+            password = getpass.getpass(f"password of {user}: ")
+        except EOFError:
+            raise Gen3DError("sign_in_failed", f"No password was given for {user}.") from None
     return user, password
 
 
@@ -169,11 +176,8 @@ def _begin(service: "Service", asked: dict[str, Any], photo: bytes, bar: Bar) ->
 
 
 def _say_how_to_go_on(arguments: argparse.Namespace, job: str) -> None:
-    words = ["gen3d", "submit", "--resume", job, "--stage", arguments.stage]
-    for option in ("region", "user", "output"):
-        value = getattr(arguments, option)
-        words += [] if value is None else [f"--{option}", str(value)]
-    print(f"the job goes on; to wait for it again: {shlex.join(words)}", file=sys.stderr)
+    again = typed(arguments, "submit", "--resume", job, user=arguments.user, output=arguments.output)
+    print(f"the job goes on; to wait for it again: {again}", file=sys.stderr)
 
 
 def _tell(job: dict[str, Any], folder: Path) -> None:

@@ -155,7 +155,7 @@ A job by curl (it needs Python 3 to read JSON):
 The same for two users, who find their files in ./ada and ./bob:
 
 {two_users(stage)}
-In another terminal: gen3d submit | logs | mail --stage local
+In another terminal: gen3d submit | status | logs | mail | users | redrive, each with --stage local
 
 page and API   {stage.page}/
 sign in as     {user.email} with {user.password}

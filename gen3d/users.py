@@ -1,22 +1,22 @@
 """`gen3d users`: who may use a stage: invited, listed, shut out, let in, removed. Knows no Cognito."""
 
 import argparse
-import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from gen3d.bar import Bar
 from gen3d.confirm import choose, confirm
-from gen3d.stage_options import add_region, add_stage, stage_of
+from gen3d.stage_options import add_region, add_stage, stage_of, typed
 from gen3d.words import count
 
 if TYPE_CHECKING:
     from infra.operator.users import Folder, User, Users
 
 _EXAMPLES = """examples:
-  gen3d users add ada@example.com --stage prod
-  gen3d users list --stage prod
-  gen3d users disable ada@example.com --stage prod
-  gen3d users remove ada@example.com --stage prod --folder delete
+  gen3d users add ada@example.com
+  gen3d users list
+  gen3d users disable ada@example.com
+  gen3d users remove ada@example.com --folder delete --stage local
 
 In AWS the identity needs cloudformation:DescribeStacks, cognito-idp:AdminCreateUser, cognito-idp:AdminGetUser,
 cognito-idp:ListUsers, cognito-idp:AdminDisableUser, cognito-idp:AdminEnableUser, cognito-idp:AdminDeleteUser; to remove
@@ -24,26 +24,26 @@ a user also s3:ListBucketVersions, and for the folder s3:ListBucket, s3:GetObjec
 s3:DeleteObject, s3:DeleteObjectVersion.
 """
 _ADD = """examples:
-  gen3d users add ada@example.com --stage prod
-  gen3d users add ada@example.com --stage prod --again
+  gen3d users add ada@example.com
+  gen3d users add ada@example.com --again
 
 Cognito sends the mail, with a password that holds for seven days; signing in with it, one chooses one's own. The stage
-local sends no mails: `gen3d mail --stage local --save DIR` has the invitation.
+local sends no mails: `gen3d mail --stage local` has the invitation.
 """
 _LIST = """examples:
-  gen3d users list --stage prod
+  gen3d users list
 """
 _DISABLE = """examples:
-  gen3d users disable ada@example.com --stage prod
+  gen3d users disable ada@example.com
 
 Who is signed in stays so for up to half an hour. Jobs under way go on, and nothing in the folder changes.
 """
 _ENABLE = """examples:
-  gen3d users enable ada@example.com --stage prod
+  gen3d users enable ada@example.com
 """
 _REMOVE = """examples:
-  gen3d users remove ada@example.com --stage prod
-  gen3d users remove ada@example.com --stage prod --folder keep --yes
+  gen3d users remove ada@example.com
+  gen3d users remove ada@example.com --folder keep --yes
 
 It shows what lies in the user's folder, and asks. Deleted are all versions of all files; of a job that is still under
 way a mark stays for a week, so that what comes late is removed too. Interrupted, the same command goes on. Who is
@@ -141,6 +141,7 @@ def _remove(users: "Users", arguments: argparse.Namespace) -> None:
     folder = users.folder(user)
     print(f"{user.email} ({user.status}, since {user.since:%Y-%m-%d})")
     print(f"{folder.uri}: {_contents(folder)}")
+    sys.stdout.flush()  # before the question, which goes elsewhere
     what = arguments.folder
     if what is None and folder.versions:
         what = choose("what becomes of the folder?", ("delete", "keep"))
@@ -161,9 +162,9 @@ def _empty(users: "Users", user: "User", folder: "Folder", arguments: argparse.N
                 user, folder, lambda done: bar.show("deleting the folder", 10 * done // len(folder.jobs) * 10)
             )
     except BaseException:
-        words = ["gen3d", "users", "remove", user.email, "--stage", arguments.stage, "--folder", "delete"]
-        words += [] if arguments.region is None else ["--region", arguments.region]
-        print(f"{user.email} is disabled, and a part of the folder deleted; to go on: {shlex.join(words)}")
+        again = typed(arguments, "users", "remove", user.email, folder="delete")
+        told = f"{user.email} is disabled, and a part of the folder deleted; to go on: {again}"
+        print(told, file=sys.stderr)
         raise
     print(f"{count(emptied.versions, 'version')} deleted")
     if emptied.under_way:

@@ -111,7 +111,9 @@ KINDS: dict[str, Kind] = {
     "page_not_built": Kind(500, "The page could not be built or put into the bucket; the message says why."),
     # A stage, as its operator sees it.
     "stage_not_running": Kind(503, "`gen3d up`, which runs the stage local, does not run in this checkout."),
-    "stage_not_deployed": Kind(404, "There is no stage of this name in the account and the region."),
+    "stage_not_deployed": Kind(
+        404, "There is no such stage in the account and the region, or a part of it is missing; the message says which."
+    ),
     "aws_unusable": Kind(
         403, "There is no AWS region, or there are no credentials, or they do not suffice; the message says which."
     ),

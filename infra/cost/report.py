@@ -9,7 +9,7 @@ from typing import Any
 from infra.cost import prices, stages
 from infra.cost.arrivals import DAY, MEANINGS
 from infra.cost.model import Figures, Scenario, always_on, cold_job, each_job, idle_month, scaling_of
-from infra.cost.scaling import SAMPLES_ABOVE, SAMPLES_BELOW, SHARE_BELOW
+from infra.cost.scaling import SAMPLE_SECONDS, SAMPLES_ABOVE, SAMPLES_BELOW, SHARE_BELOW
 
 _HEADER = (
     "Jobs a day",
@@ -25,8 +25,6 @@ _HEADER = (
     "95 %",
     "Given up",
 )
-# As often as a page asks that waits for an instance to start.
-_COLD_LOOKS = stages.looks(stages.START.value + 60.0, 30.0)
 
 
 def assumptions(scenario: Scenario) -> str:
@@ -61,6 +59,8 @@ def assumptions(scenario: Scenario) -> str:
         f"  {price.usd:g} USD an hour of {scenario.instance}: {price.source}",
         f"  found in stored copies of public pages (infra/cost/prices.py says where): {', '.join(found)}",
         f"  remembered, not verified: {', '.join(remembered)}",
+        "  not counted: Cognito (10,000 users a month cost nothing, remembered), the builds of a deployment, the"
+        " schedule, the notebook, and what CloudFront sends, which is the page and the API's answers",
     ]
     return "\n".join(textwrap.fill(line, 118, subsequent_indent="    ", break_on_hyphens=False) for line in lines)
 
@@ -76,11 +76,14 @@ def beside(scenario: Scenario) -> str:
     work = stages.work(scenario.objects, scenario.object_seconds, scenario.start_seconds)
     start = work.start / 3600 * prices.INSTANCES[scenario.instance].usd
     gpu = work.gpu / 3600 * prices.INSTANCES[scenario.instance].usd
-    month, job = idle_month(), each_job(scenario.objects, _COLD_LOOKS)
+    # As often as a page asks that waits for the alarm, and for the instance that it orders.
+    looks = stages.looks(SAMPLE_SECONDS + work.start, work.read + work.gpu + work.store + work.after)
+    month, job = idle_month(), each_job(scenario.objects, looks)
     return "\n".join(
         [
-            f"A job that comes alone costs {cold_job(work, scenario.instance):.2f} USD of instance, {start:.2f} of them"
-            f" for its start. A rival's: {stages.RIVAL_COLD_JOB.value:.2f} USD ({stages.RIVAL_COLD_JOB.source}).",
+            f"As the template scales, a job that comes alone costs {cold_job(work, scenario.instance):.2f} USD of"
+            f" instance, {start:.2f} of them for its start. A rival's: {stages.RIVAL_COLD_JOB.value:.2f} USD"
+            f" ({stages.RIVAL_COLD_JOB.source}).",
             f"The GPU works for {work.gpu:g} s on a job, {gpu:.3f} USD; a million jobs a day are"
             f" {math.ceil(work.gpu * 1e6 / DAY):,} GPUs that are never idle.",
             f"Meshes are kept for {stages.KEPT_MONTHS.value:g} months ({stages.KEPT_MONTHS.source}): all else is that"

@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
+from infra.operator.log_groups import CONTAINER, log_groups, pages
 from infra.operator.stage import DeployedStage, aws_errors
 
-# Outputs that name a Lambda, and what each is called here.
-_LAMBDAS: Final = {"JobsName": "jobs", "ExtractName": "extract", "NotifyName": "notify", "SweepName": "sweep"}
 # A Lambda's frame of each invocation. What else Lambda itself says, such as that one timed out, is for people.
 _FRAME: Final = re.compile(r"(START|END|REPORT|INIT_START|INIT_REPORT|EXTENSION)\b")
+# Whoever sends a request has words in the log, which are not to move the reader's cursor.
+_CONTROL: Final = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 # They are shown in their own places, or say where in the code.
 _NOT_EXTRA: Final = {
     *("time", "timestamp", "level", "message", "logger", "location", "service", "xray_trace_id"),
@@ -66,7 +65,8 @@ class Line:
         told = "  ".join(part for part in (message, extra) if part)
         trace = str(fields.get("exception") or "").rstrip().replace("\n", "\n    ")
         moment = self.at.astimezone(UTC).isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
-        return f"{moment}  {self.who:9}  {level:7}  {told}".rstrip() + (f"\n    {trace}" if trace else "")
+        shown = f"{moment}  {self.who:9}  {level:7}  {told}".rstrip() + (f"\n    {trace}" if trace else "")
+        return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], shown)
 
 
 def read_logs(stage: DeployedStage, since: datetime, job_id: str | None) -> list[Line]:
@@ -82,23 +82,14 @@ def read_logs(stage: DeployedStage, since: datetime, job_id: str | None) -> list
     """
     with aws_errors():
         client = stage.client("logs")
-        lines = [line for who, group in _groups(stage) for line in _of_group(client, who, group, since, job_id)]
+        lines = [line for who, group in log_groups(stage) for line in _of_group(client, who, group, since, job_id)]
     if stage.local is not None:
         folder = Path(stage.local.folder)
-        lines += _of_file("container", folder / "container.log")
+        lines += _of_file(CONTAINER, folder / "container.log")
         lines += [line for line in _of_file("endpoint", folder / "up.log") if _is_of_endpoint(line)]
     return sorted(
         (line for line in lines if line.at >= since and (job_id or "") in line.text), key=lambda line: line.at
     )
-
-
-def _groups(stage: DeployedStage) -> Iterator[tuple[str, str]]:
-    """The log groups that the templates make, and whose each is."""
-    yield "api", f"/gen3d/{stage.name}/api"
-    for output, who in _LAMBDAS.items():
-        if output in stage.outputs:
-            yield who, f"/aws/lambda/{stage.outputs[output]}"
-    yield "container", stage.outputs["EndpointLogName"]
 
 
 def _of_group(client: Any, who: str, group: str, since: datetime, job_id: str | None) -> Iterator[Line]:
@@ -106,21 +97,16 @@ def _of_group(client: Any, who: str, group: str, since: datetime, job_id: str | 
     if job_id:
         asked["filterPattern"] = f'"{job_id}"'
     seen: Counter[tuple[str, str, int]] = Counter()
-    try:
-        for page in client.get_paginator("filter_log_events").paginate(**asked):
-            for event in page["events"]:
-                # What SageMaker itself says of asynchronous requests is in streams of their own.
-                is_of_endpoint = event["logStreamName"].endswith("/data-log")
-                written = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                text = event["message"].rstrip("\n")
-                # Not by the event's own id, which the local cloud has not for all.
-                place = (group, event["logStreamName"], event["timestamp"])
-                seen[place] += 1
-                number = f"{place}:{seen[place]}"
-                yield Line(number, _time(text) or written, "endpoint" if is_of_endpoint else who, text)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
-            raise
+    for page in pages(client, **asked):
+        for event in page:
+            # What SageMaker itself says of asynchronous requests is in streams of their own.
+            is_of_endpoint = event["logStreamName"].endswith("/data-log")
+            written = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+            text = event["message"].rstrip("\n")
+            # Not by the event's own id, which the local cloud has not for all.
+            place = (group, event["logStreamName"], event["timestamp"])
+            seen[place] += 1
+            yield Line(f"{place}:{seen[place]}", _time(text) or written, "endpoint" if is_of_endpoint else who, text)
 
 
 def _of_file(who: str, file: Path) -> Iterable[Line]:

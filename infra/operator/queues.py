@@ -237,9 +237,10 @@ def _job_of(store: Store, key: str) -> tuple[Job, str] | None:
         return Job.of_key(key)
     answer = store.get(key)
     try:
-        return None if answer is None else (job_of_manifest(answer.data, store), ASYNC_OUTPUT)
+        job = None if answer is None else job_of_manifest(answer.data, store)
     except DocumentError:
         return None
+    return None if job is None else (job, ASYNC_OUTPUT)
 
 
 def _describe(folder: JobFolder, what: str, steps: Iterable[str]) -> Subject:

@@ -79,6 +79,8 @@ class Session:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                     raise
                 said = error.response["Error"]
+                if said["Code"] == "TooManyRequestsException":  # which says nothing of the password
+                    raise
                 raise Gen3DError("sign_in_failed", f"{said['Code']}: {said['Message']}") from None
         return answer
 
@@ -161,7 +163,8 @@ class Service:
             try:
                 job = self.job(job_id)
             except Gen3DError as error:
-                if error.code != "service_unreachable" or time.monotonic() - last_answer > _PATIENCE_SECONDS:
+                is_short = time.monotonic() - last_answer <= _PATIENCE_SECONDS
+                if error.code not in ("service_unreachable", "aws_unreachable") or not is_short:
                     raise
             else:
                 last_answer = time.monotonic()

@@ -1,30 +1,30 @@
 """How a stage is: endpoint, queues, jobs, errors, alarms, hours; and what of it needs a look. Changes nothing.
 
-What cannot be known is unknown, and says why.
+What cannot be known is unknown, and says why; the rest is told all the same.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from botocore.exceptions import ClientError
 
 from infra.operator.failures import Failure, read_failures
+from infra.operator.measured import VARIANT, Alarm, Figure, read_alarms, read_backlog, read_hours
 from infra.operator.queues import Depth, find_queues, read_depth
 from infra.operator.stage import DeployedStage, aws_errors
+from infra.templates import NAMES
 from lambdas.shared.job_folder import DELETED, OUTCOME, PENDING, REQUEST, Job, JobFolder, created_at, status_of
 from lambdas.shared.store import Store
 from serve.errors import Gen3DError
 
-_VARIANT: Final = "AllTraffic"
 # In these the endpoint takes jobs as it should: the others mean that it does not yet, no more, or not as it was told.
 _WELL: Final = ("InService", "Updating", "SystemUpdating")
-_NOT_MEASURED: Final = "nothing is measured in the local cloud"
-# SageMaker tells of the backlog every minute.
-_BACKLOG_MINUTES: Final = 15
+# In these a stack is as it was meant to be, or as it was before an update that did not succeed.
+_WHOLE: Final = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 # So many jobs, the oldest, are looked at, each by a listing of its folder; and so many marks of jobs at all.
 _MOST_JOBS: Final = 100
 _MOST_MARKERS: Final = 10_000
@@ -35,13 +35,7 @@ _ERRORS_SINCE: Final = timedelta(days=1)
 _ERRORS_LATELY: Final = timedelta(hours=1)
 _MOST_ERRORS: Final = 5
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A number, and where it is from; or None, and why it is not known."""
-
-    value: float | None
-    note: str
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -97,22 +91,14 @@ class Jobs:
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """An alarm that tells the admin, and is in ALARM; what for, and CloudWatch's reason."""
-
-    name: str
-    description: str
-    since: datetime
-    reason: str
-
-
-@dataclass(frozen=True)
 class Status:
-    """How a stage is.
+    """How a stage is. Each part is None where it could not be read.
 
     Attributes:
         stage: Its name.
         at: When that was so.
+        stacks: CloudFormation's status of those that are deployed, by `foundation`, `endpoint` and `service`.
+        missing: Those that are not.
         endpoint: The endpoint.
         backlog: How many jobs the endpoint has, waiting or at work.
         queues: The two queues.
@@ -120,23 +106,25 @@ class Status:
         errors: What went wrong in the last day, the newest first, a few.
         errors_lately: How many errors were logged in the last hour.
         errors_are_all: Whether all of the log was read for these two.
-        alarms: Those in ALARM; None in the local cloud, where none can be.
+        alarms: Those in ALARM; None in the local cloud too, where none can be.
         instance_hours: How long instances have run this month, in UTC, about.
-        missing: The stacks that are not deployed.
+        unknown: The parts that could not be read, and why.
     """
 
     stage: str
     at: datetime
-    endpoint: Endpoint
+    stacks: Mapping[str, str]
+    missing: tuple[str, ...]
+    endpoint: Endpoint | None
     backlog: Figure
-    queues: tuple[Depth, ...]
-    jobs: Jobs
-    errors: tuple[Failure, ...]
-    errors_lately: int
+    queues: tuple[Depth, ...] | None
+    jobs: Jobs | None
+    errors: tuple[Failure, ...] | None
+    errors_lately: int | None
     errors_are_all: bool
     alarms: tuple[Alarm, ...] | None
     instance_hours: Figure
-    missing: tuple[str, ...]
+    unknown: Mapping[str, str]
 
     @property
     def needs_a_look(self) -> list[str]:
@@ -145,30 +133,46 @@ class Status:
 
 
 def read_status(stage: DeployedStage) -> Status:
-    """How the stage is now.
-
-    Raises:
-        Gen3DError: `aws_unusable` or `aws_unreachable`; `local_cloud_failed` where the local endpoint does not answer.
-    """
+    """How the stage is now."""
     now = datetime.now(UTC)
-    with aws_errors():
-        endpoint = _read_endpoint(stage)
-        told = None if stage.local is None or endpoint.status is None else _ask_local(stage.local.endpoint, endpoint)
-        errors, is_all = read_failures(stage, now - _ERRORS_SINCE)
-        return Status(
-            stage=stage.name,
-            at=now,
-            endpoint=endpoint if told is None else _as_local(endpoint, told),
-            backlog=_read_backlog(stage, endpoint, told, now),
-            queues=tuple(read_depth(stage, queue) for queue in find_queues(stage)),
-            jobs=_read_jobs(Store(stage.outputs["BucketName"], stage.client("s3")), now),
-            errors=tuple(errors[:_MOST_ERRORS]),
-            errors_lately=sum(error.is_error and error.at > now - _ERRORS_LATELY for error in errors),
-            errors_are_all=is_all,
-            alarms=None if stage.local is not None else _read_alarms(stage),
-            instance_hours=_read_hours(stage, now),
-            missing=() if "NotifyName" in stage.outputs else ("service",),
-        )
+    unknown: dict[str, str] = {}
+
+    def ask(what: str, read: Callable[[], T]) -> T | None:
+        """A part; whoever looks on a bad day needs the others too."""
+        try:
+            with aws_errors():
+                return read()
+        except Gen3DError as error:
+            unknown[what] = error.message
+            return None
+
+    def measured(what: str, read: Callable[[], Figure]) -> Figure:
+        return ask(what, read) or Figure(None, unknown[what])
+
+    is_local = stage.local is not None
+    if is_local:
+        hours = Figure(None, "nothing is measured in the local cloud")
+    else:
+        hours = measured("instance_hours", lambda: read_hours(stage, now))
+    endpoint = ask("endpoint", lambda: _read_endpoint(stage))
+    errors, is_all = ask("errors", lambda: read_failures(stage, now - _ERRORS_SINCE)) or (None, False)
+    lately = None if errors is None else [each for each in errors if each.is_error and each.at > now - _ERRORS_LATELY]
+    return Status(
+        stage=stage.name,
+        at=now,
+        stacks=stage.stacks,
+        missing=tuple(part for part in NAMES if part not in stage.stacks),
+        endpoint=endpoint,
+        backlog=measured("backlog", lambda: _read_backlog(stage, endpoint, now)),
+        queues=ask("queues", lambda: tuple(read_depth(stage, queue) for queue in find_queues(stage))),
+        jobs=ask("jobs", lambda: _read_jobs(Store(stage.outputs["BucketName"], stage.client("s3")), now)),
+        errors=None if errors is None else tuple(errors[:_MOST_ERRORS]),
+        errors_lately=None if lately is None else len(lately),
+        errors_are_all=is_all,
+        alarms=None if is_local else ask("alarms", lambda: read_alarms(stage)),
+        instance_hours=hours,
+        unknown=unknown,
+    )
 
 
 def _read_endpoint(stage: DeployedStage) -> Endpoint:
@@ -186,10 +190,10 @@ def _read_endpoint(stage: DeployedStage) -> Endpoint:
     # Of an endpoint that is only being created there are none.
     running: dict[str, Any] = next(iter(found.get("ProductionVariants", ())), {})
     targets = stage.client("application-autoscaling").describe_scalable_targets(
-        ServiceNamespace="sagemaker", ResourceIds=[f"endpoint/{name}/variant/{_VARIANT}"]
+        ServiceNamespace="sagemaker", ResourceIds=[f"endpoint/{name}/variant/{VARIANT}"]
     )["ScalableTargets"]
     scaling: dict[str, Any] = next(iter(targets), {})
-    return Endpoint(
+    endpoint = Endpoint(
         name=name,
         status=found["EndpointStatus"],
         reason=found.get("FailureReason"),
@@ -199,107 +203,29 @@ def _read_endpoint(stage: DeployedStage) -> Endpoint:
         least=scaling.get("MinCapacity"),
         most=scaling.get("MaxCapacity"),
     )
+    if stage.local is None:
+        return endpoint
+    # By the processes that there are: nobody changes the number that the control plane was given.
+    return replace(endpoint, instances=_ask_local(stage.local.endpoint, name)["instances"], desired=None)
 
 
-def _ask_local(address: str, endpoint: Endpoint) -> dict[str, int]:
+def _ask_local(address: str, name: str) -> dict[str, int]:
     """What the local endpoint, which plays what SageMaker's control plane only notes there, says of itself."""
     try:
-        answer = httpx.get(f"{address}/_gen3d/endpoints/{endpoint.name}", timeout=10, trust_env=False)
+        answer = httpx.get(f"{address}/_gen3d/endpoints/{name}", timeout=10, trust_env=False)
         return dict(answer.raise_for_status().json())
     except (httpx.HTTPError, ValueError) as error:
         raise Gen3DError("local_cloud_failed", f"The local endpoint does not say how it is: {error}") from None
 
 
-def _as_local(endpoint: Endpoint, told: dict[str, int]) -> Endpoint:
-    """By the processes that there are: nobody changes the number that the control plane was given."""
-    return Endpoint(
-        endpoint.name,
-        endpoint.status,
-        endpoint.reason,
-        endpoint.instance_types,
-        told["instances"],
-        None,
-        endpoint.least,
-        endpoint.most,
-    )
-
-
-def _read_backlog(stage: DeployedStage, endpoint: Endpoint, told: dict[str, int] | None, now: datetime) -> Figure:
-    if endpoint.status is None:
+def _read_backlog(stage: DeployedStage, endpoint: Endpoint | None, now: datetime) -> Figure:
+    if endpoint is not None and endpoint.status is None:
         return Figure(None, "there is no endpoint")
-    if told is not None:
-        note = f"{told['queued']} waiting, {told['running']} at work, {told['delivering']} being delivered"
-        return Figure(told["ApproximateBacklogSize"], note)
-    dimensions = {"EndpointName": endpoint.name}
-    since = now - timedelta(minutes=_BACKLOG_MINUTES)
-    found = _metric(stage, "AWS/SageMaker", "ApproximateBacklogSize", dimensions, 60, "Maximum", since, now)
-    if not found:
-        return Figure(None, f"SageMaker has told of none in the last {_BACKLOG_MINUTES} minutes")
-    latest = max(found)
-    return Figure(found[latest], f"ApproximateBacklogSize at {latest.astimezone(UTC):%H:%M}Z")
-
-
-def _read_hours(stage: DeployedStage, now: datetime) -> Figure:
-    if stage.local is not None:
-        return Figure(None, _NOT_MEASURED)
-    begin = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    dimensions = {"EndpointName": stage.outputs["EndpointName"], "VariantName": _VARIANT}
-    space = "/aws/sagemaker/Endpoints"
-    found = _metric(stage, space, "CPUUtilization", dimensions, 3600, "SampleCount", begin, now)
-    note = (
-        f"estimated: since {begin:%Y-%m-%d} each instance that runs has told of its CPU once a minute; the minutes in"
-        " which it starts are billed too and are not in it"
-    )
-    return Figure(round(sum(found.values()) / 60, 2), note)
-
-
-def _metric(
-    stage: DeployedStage,
-    space: str,
-    name: str,
-    dimensions: dict[str, str],
-    period: int,
-    statistic: str,
-    since: datetime,
-    until: datetime,
-) -> dict[datetime, float]:
-    """A metric's values, by when their periods began."""
-    metric = {
-        "Namespace": space,
-        "MetricName": name,
-        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-    }
-    query = {"Id": "asked", "MetricStat": {"Metric": metric, "Period": period, "Stat": statistic}}
-    pages = (
-        stage.client("cloudwatch")
-        .get_paginator("get_metric_data")
-        .paginate(MetricDataQueries=[query], StartTime=since, EndTime=until)
-    )
-    found: dict[datetime, float] = {}
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            found |= dict(zip(result["Timestamps"], result["Values"], strict=True))
-    return found
-
-
-def _read_alarms(stage: DeployedStage) -> tuple[Alarm, ...]:
-    """Those that tell the admin: what scaling goes by may well be in ALARM."""
-    pages = (
-        stage.client("cloudwatch")
-        .get_paginator("describe_alarms")
-        .paginate(AlarmNamePrefix=f"Gen3D-{stage.name}-", StateValue="ALARM")
-    )
-    return tuple(
-        Alarm(
-            name=found["AlarmName"],
-            description=found.get("AlarmDescription", ""),
-            since=found["StateUpdatedTimestamp"].astimezone(UTC),
-            reason=found.get("StateReason", ""),
-        )
-        for page in pages
-        for found in page["MetricAlarms"]
-        if stage.outputs["AdminTopicArn"] in found.get("AlarmActions", ())
-    )
+    if stage.local is None:
+        return read_backlog(stage, now)
+    told = _ask_local(stage.local.endpoint, stage.outputs["EndpointName"])
+    note = f"{told['queued']} waiting, {told['running']} at work, {told['delivering']} being delivered"
+    return Figure(told["ApproximateBacklogSize"], note)
 
 
 def _read_jobs(store: Store, now: datetime) -> Jobs:
@@ -332,22 +258,35 @@ def _read_jobs(store: Store, now: datetime) -> Jobs:
 
 
 def _needs(status: Status) -> Iterator[str]:
+    this = f"--stage {status.stage}"
     for name in status.missing:
         yield f"the stack Gen3D-{status.stage}-{name} is not deployed"
+    for name, state in status.stacks.items():
+        # While it is made or updated it is somebody's who looks on.
+        if state not in (*_WHOLE, "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"):
+            yield f"the stack Gen3D-{status.stage}-{name} is {state}"
+    for what, why in status.unknown.items():
+        yield f"unknown: {what}: {why}"
     endpoint = status.endpoint
-    if endpoint.status is None:
+    if endpoint is not None and endpoint.status is None:
         yield f"there is no endpoint {endpoint.name}: jobs wait until there is one, and then are given up"
-    elif endpoint.status not in _WELL:
+    elif endpoint is not None and endpoint.status not in _WELL:
         yield f"the endpoint is {endpoint.status}" + (f": {endpoint.reason}" if endpoint.reason else "")
-    for queue in status.queues:
+    for queue in status.queues or ():
         if queue.dead:
-            yield f"dead letters in {queue.name}: {queue.dead}; `gen3d redrive` shows them"
-    oldest = status.jobs.oldest
-    if oldest is not None and status.at - oldest.since > _LONG:
-        yield f"job {oldest.id} is {oldest.status} for more than an hour: `gen3d logs` says what became of it"
-    if status.jobs.overdue:
-        yield f"jobs that were due and the sweep has not come for: {status.jobs.overdue}; see its schedule and its log"
+            yield f"dead letters in {queue.name}: {queue.dead}; `gen3d redrive {this}` shows them"
+    if status.jobs is not None:
+        yield from _needs_of(status.jobs, status.at, this)
     if status.errors_lately:
-        yield f"errors logged in the last hour: {status.errors_lately}; `gen3d logs --since 1h` shows them"
+        yield f"errors logged in the last hour: {status.errors_lately}; `gen3d logs --since 1h {this}` shows them"
     for alarm in status.alarms or ():
         yield f"alarm {alarm.name}: {alarm.description}"
+
+
+def _needs_of(jobs: Jobs, now: datetime, this: str) -> Iterator[str]:
+    oldest = jobs.oldest
+    if oldest is not None and now - oldest.since > _LONG:
+        told = f"`gen3d logs {oldest.id} {this}` says what became of it"
+        yield f"job {oldest.id} is {oldest.status} for more than an hour: {told}"
+    if jobs.overdue:
+        yield f"jobs that were due and the sweep has not come for: {jobs.overdue}; see its schedule and its log"

@@ -33,8 +33,9 @@ _INVITED: Final = "FORCE_CHANGE_PASSWORD"
 _STATUSES: Final = {_INVITED: "invited", "CONFIRMED": "active", "RESET_REQUIRED": "password reset"}
 # Cognito's for a mail that it could not send.
 _NOT_SENT: Final = ("CodeDeliveryFailureException", "LimitExceededException", "TooManyRequestsException")
-# How long somebody may still write for a job, as the Lambda jobs has it for one that is deleted: what is older than
-# the first is nobody's work any more; a Lambda may be at it for the second, the container until its deadline.
+# How long somebody may still write for a job, as the Lambda jobs has it for one that is deleted (a test holds the two
+# together): what is older than the first is nobody's work any more; a Lambda may be at it for the second, the container
+# until its deadline.
 _OPEN_FOR: Final = timedelta(days=2)
 _LATE_WRITERS: Final = timedelta(minutes=15)
 
@@ -65,12 +66,14 @@ class Folder:
     Attributes:
         uri: Where: `s3://BUCKET/users/SUB/jobs/`.
         jobs: Whose, the oldest first.
+        strays: Key and version of what is no job's, such as the mark that S3's console makes for a folder.
         versions: How many, marks of deletions among them.
         bytes: How large all of them are.
     """
 
     uri: str
     jobs: tuple[Job, ...]
+    strays: tuple[tuple[str, str], ...]
     versions: int
     bytes: int
 
@@ -187,6 +190,7 @@ class Users:
         """What lies in the user's folder."""
         prefix = jobs_prefix(user.sub)
         jobs: set[Job] = set()
+        strays: list[tuple[str, str]] = []
         versions = size = 0
         with aws_errors():
             pages = self._store.client.get_paginator("list_object_versions").paginate(
@@ -194,12 +198,15 @@ class Users:
             )
             for page in pages:
                 kept, marks = page.get("Versions", []), page.get("DeleteMarkers", [])
-                keys = [one["Key"] for one in kept] + [one["Key"] for one in marks]
-                jobs |= {found[0] for key in keys if (found := Job.of_key(key)) is not None}
-                versions += len(keys)
+                for key, version in [(one["Key"], one["VersionId"]) for one in (*kept, *marks)]:
+                    if (found := Job.of_key(key)) is not None:
+                        jobs.add(found[0])
+                    else:
+                        strays.append((key, version))
+                versions += len(kept) + len(marks)
                 size += sum(one["Size"] for one in kept)
         oldest_first = sorted(jobs, key=lambda job: job.id, reverse=True)
-        return Folder(self._store.uri(prefix), tuple(oldest_first), versions, size)
+        return Folder(self._store.uri(prefix), tuple(oldest_first), tuple(strays), versions, size)
 
     def empty(self, user: User, folder: Folder, tell: Callable[[int], None] = lambda _: None) -> Emptied:
         """Removes all versions of all that lies in the user's folder, job by job. Done again, it goes on.
@@ -227,7 +234,9 @@ class Users:
                 else:
                     versions += self._store.delete_for_good(job.prefix, but="")
                 tell(done)
-        return Emptied(versions, under_way)
+            for key, version in folder.strays:
+                self._store.delete_version(key, version)
+        return Emptied(versions + len(folder.strays), under_way)
 
     def _pending(self, user: User) -> set[Job]:
         """The user's jobs that the sweep is to look at: the others have ended, and their mails are sent."""

@@ -42,6 +42,10 @@ def test_the_page_s_limits_are_those_of_the_templates() -> None:
     limit = foundation["Resources"]["HttpApiStage"]["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"]
     mapping = service["Resources"]["NotifyMapping"]["Properties"]
     at_once = mapping["ScalingConfig"]["MaximumConcurrency"]
+    rules, most = read_scaling(), service["Parameters"]["MaxBoxes"]["Default"]
+    too_slow = next(
+        each for each in range(1, 100) if rules.concurrency * stages.work(most, object_seconds=each).gpu > rules.timeout
+    )
     told = {
         f"`MaxInstances`, {read_scaling().most} in the template",
         f"{day / work:,.0f} jobs in ten hours",
@@ -54,6 +58,9 @@ def test_the_page_s_limits_are_those_of_the_templates() -> None:
         f"a Lambda takes {['', '', '', '', '', 'five'][mapping['BatchSize']]} at a time",
         f"{1e6 * work / day:,.0f} if all work is done in ten hours",
         f"a job waits {read_scaling().ttl / 3600:g} h and is worked on for {read_scaling().timeout / 3600:g} h",
+        f"which has {['', '', '', '', 'four'][rules.concurrency]} jobs at a time: of {most} objects each",
+        f"at {stages.OBJECT.value:g} s, the last ends after {rules.concurrency * stages.work(most).gpu / 60:.0f} min",
+        f"from {too_slow} s on it fails",
         f"*{endpoint['Parameters']['InstanceType']['Default']} for endpoint usage*",
     }
     assert not [each for each in told if each not in PAGE]
@@ -69,11 +76,23 @@ def test_what_it_assumes_stands_above_the_result(capsys: pytest.CaptureFixture[s
         "us-east-1",
         prices.DATED,
         "not verified",
+        "not counted: Cognito",
     ):
         assert stated in above
     assert "0.39 USD" in below
     assert "Always on" in below
     assert "A month without jobs" in below
+
+
+def test_what_it_assumes_is_told_before_it_plays_for_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.cost.model.evaluate", interrupt)
+    assert main(QUICK) == 130
+    assert "None was measured in AWS" in capsys.readouterr().out
 
 
 def test_a_row_for_each_number_of_instances_and_one_that_is_always_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,6 +110,16 @@ def test_what_was_measured_takes_the_place_of_what_is_assumed(capsys: pytest.Cap
     assert "14 s an object on the GPU (L40S): given" in printed
     assert "400 s an instance's start, from being asked for until it takes a job: given" in printed
     assert "The GPU works for 30 s on a job" in printed
+
+
+def test_whoever_waits_for_longer_for_a_start_asks_for_the_job_more_often(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = []
+    for seconds in ("60", "900"):
+        assert main([*QUICK, "--cold-start-seconds", seconds]) == 0
+        found = re.search(r"^Beside its instance, .* CloudFront (\S+),", capsys.readouterr().out, re.MULTILINE)
+        assert found is not None
+        asked.append(float(found[1]))
+    assert asked[0] < asked[1]
 
 
 def test_everything_is_in_the_json_with_its_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import infra.local.running
@@ -14,12 +15,28 @@ from infra.local.cloud import REGION, ROOT_KEYS
 from infra.local.example import PHOTO
 from infra.local.running import note_running
 from infra.local.stage import Stage, User
+from infra.operator.service import Session
+from infra.operator.stage import find_stage
+from infra.templates import NAMES, read_template
+from serve.errors import Gen3DError
+from tests.infra.local.visitors import Visitor, sign_up
+from tests.infra.operator.outages import forget_dead_letters
 
 # What the stage is called where it is taken for one in AWS.
 TRIAL = "trial"
 CUP = "75,58,485,440"
 
 Told = tuple[int, str, str]
+
+
+def can_sign_in(visitor: Visitor) -> bool:
+    try:
+        Session(find_stage("local"), visitor.user.email, visitor.user.password)
+    except Gen3DError as error:
+        if error.code != "sign_in_failed":
+            raise
+        return False
+    return True
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +52,15 @@ def demo(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.fixture(scope="session")
 def trial(stage: Stage) -> str:
-    """A stack that puts out what the stage's stacks do; its name is that of a stage in AWS."""
-    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
-    outputs = {name: {"Value": value} for name, value in stage.outputs.items() if value}
-    stage.cloud.client("cloudformation").create_stack(
-        StackName=f"Gen3D-{TRIAL}-foundation", TemplateBody=json.dumps({"Resources": topic, "Outputs": outputs})
-    )
+    """Stacks that put out what the stage's stacks do; their name is that of a stage in AWS."""
+    cloudformation = stage.cloud.client("cloudformation")
+    for part in NAMES:
+        own = {name for name in read_template(part)["Outputs"] if stage.outputs.get(name)}
+        outputs = {name: {"Value": stage.outputs[name]} for name in own}
+        resources = {"Topic": {"Type": "AWS::SNS::Topic"}}
+        cloudformation.create_stack(
+            StackName=f"Gen3D-{TRIAL}-{part}", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+        )
     return TRIAL
 
 
@@ -71,6 +91,26 @@ def allowed(stage: Stage, aws: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
+def http() -> Iterator[httpx.Client]:
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def visitor(stage: Stage, http: httpx.Client) -> Visitor:
+    """Somebody new who has signed in."""
+    return sign_up(stage, http)
+
+
+@pytest.fixture
+def no_other_letters(stage: Stage) -> Iterator[None]:
+    """Other tests' dead letters are forgotten, and this one's."""
+    forget_dead_letters(stage)
+    yield
+    forget_dead_letters(stage)
+
+
+@pytest.fixture
 def gen3d(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The command: its exit status, and what it writes to standard output and error."""
 
@@ -90,3 +130,15 @@ def gen3d(capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
 def submit(gen3d: Callable[..., Told]) -> Callable[..., Told]:
     """`gen3d submit` of the photo with a cup, to the stage local."""
     return lambda *arguments: gen3d("submit", PHOTO, "--stage", "local", "--quality", "draft", *arguments)
+
+
+@pytest.fixture
+def users(gen3d: Callable[..., Told]) -> Callable[..., Told]:
+    """`gen3d users … --stage local`."""
+    return lambda *arguments: gen3d("users", *arguments, "--stage", "local")
+
+
+@pytest.fixture
+def email(demo: User) -> str:
+    """An address that nobody has yet."""
+    return f"new-{demo.email}"

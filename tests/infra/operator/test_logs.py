@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from infra.local.stage import Stage
 from infra.operator.logs import Line, read_logs
 from infra.operator.stage import find_stage
+from serve.errors import Gen3DError
 from tests.infra.local.visitors import wait_until
 from tests.infra.operator.conftest import CUP, Told
 from tests.infra.operator.test_submit import job_in
@@ -25,9 +27,9 @@ def line(text: str) -> Line:
     return Line("1", NOON, "jobs", text)
 
 
-def put(stage: Stage, stream: str, *messages: str) -> None:
-    """As SageMaker logs what its container writes."""
-    logs, group = stage.cloud.client("logs"), stage.outputs["EndpointLogName"]
+def put(stage: Stage, stream: str, *messages: str, group: str | None = None) -> None:
+    """As SageMaker logs what its container writes, or Lambda where its group is named."""
+    logs, group = stage.cloud.client("logs"), group or stage.outputs["EndpointLogName"]
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
     now = int(time.time() * 1000)
     events = [{"timestamp": now, "message": message} for message in messages]
@@ -116,6 +118,52 @@ def test_followed_it_goes_on_with_what_comes_and_says_nothing_twice(
     assert out.index("the first") < out.index("the second")
 
 
+def test_followed_it_goes_on_where_aws_does_not_answer_for_once(
+    gen3d: Command, stage: Stage, trial: str, aws: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    def read(*asked: Any) -> list[Line]:
+        if len(pauses) == 1:
+            raise Gen3DError("aws_unreachable", "AWS answers FilterLogEvents with ThrottlingException, status 400.")
+        return read_logs(*asked)
+
+    put(stage, "AllTraffic/i-4", "all the time")
+    aws.setattr("infra.operator.logs.read_logs", read)
+    aws.setattr("gen3d.logs.time", SimpleNamespace(sleep=pause, time=time.time))
+    status, out, err = gen3d("logs", "--stage", trial, "--follow")
+    assert (status, out.count("all the time")) == (130, 1)
+    assert err.splitlines()[0].endswith("ThrottlingException, status 400. It is asked again.")
+
+
+def test_where_there_are_frames_alone_nothing_is_logged(
+    gen3d: Command, stage: Stage, trial: str, aws: pytest.MonkeyPatch
+) -> None:
+    put(stage, "AllTraffic/frames", "START RequestId: 8204561455749-aaaae30ea5daffa3")
+    status, out, err = gen3d("logs", "8204561455749-aaaae30ea5daffa3", "--stage", trial)
+    assert (status, out) == (0, "")
+    assert err.startswith("nothing of job 8204561455749-aaaae30ea5daffa3 is logged since ")
+
+
+def test_the_help_names_what_the_identity_needs(
+    gen3d: Command, stage: Stage, trial: str, allowed: Callable[[str], None]
+) -> None:
+    put(stage, "AllTraffic/allowed", "seen by who is allowed to")
+    allowed(gen3d("logs", "--help")[1])
+    assert "seen by who is allowed to" in gen3d("logs", "--stage", trial)[1]
+
+
+def test_what_would_move_the_cursor_is_shown_as_it_is_written() -> None:
+    assert line('{"message": "a\\u001b[2Jb", "path": "\\u009b1A"}').shown(None) == (
+        "2026-11-23 12:00:00.005Z  jobs                a\\x1b[2Jb  path=\\x9b1A"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -136,7 +184,7 @@ def test_people_do_not_see_metrics_and_frames(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["--since", "yesterday"], "such as 10m"), (["mine"], "is no job's id"), ([], "--stage")]
+    ("arguments", "said"), [(["--since", "yesterday"], "such as 10m"), (["mine"], "is no job's id")]
 )
 def test_wrong_usage_is_status_2_and_says_what(gen3d: Command, arguments: list[str], said: str) -> None:
     status, _, err = gen3d("logs", *arguments)

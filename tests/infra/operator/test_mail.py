@@ -1,13 +1,14 @@
 """`gen3d mail`, as somebody types it."""
 
-import email
-import email.policy
+import re
 from collections.abc import Callable
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
 
 from infra.local.stage import User
+from infra.operator.mailbox import text_of
 from tests.infra.local.visitors import wait_until
 from tests.infra.operator.conftest import CUP, Told
 from tests.infra.operator.test_submit import job_in
@@ -39,6 +40,19 @@ def test_mails_are_listed_and_read(gen3d: Command, sent: tuple[str, str], demo: 
     assert f"#/jobs/{job}" in out
 
 
+def test_an_invitation_which_is_html_alone_is_read_as_text(gen3d: Command, users: Command, email: str) -> None:
+    users("add", email)
+    (number,) = [line.split()[0] for line in gen3d("mail", "--stage", "local")[1].splitlines() if email in line]
+    _, out, _ = gen3d("mail", "--stage", "local", number)
+    _, _, said = out.partition("\n\n")
+    assert re.fullmatch(r"Sign in to Gen3D at (http://\S+/) as \S+ with the password \S+, and .* seven days\.\n", said)
+
+
+def test_html_is_told_line_by_line_with_its_links() -> None:
+    html = '<head><style>p {}</style></head><p>Your&nbsp;<b>mesh</b>\nis <a href="https://a/b">here</a>.</p><ul><li>one<li>two</ul>'
+    assert text_of(html) == "Your mesh is here <https://a/b>.\none\ntwo"
+
+
 def test_mails_are_saved_for_a_browser_and_for_mail_programs(
     gen3d: Command, sent: tuple[str, str], demo: User, tmp_path: Path
 ) -> None:
@@ -46,7 +60,7 @@ def test_mails_are_saved_for_a_browser_and_for_mail_programs(
     status, out, _ = gen3d("mail", "--stage", "local", "--job", job, "--save", "mails")
     assert status == 0
     assert len(out.splitlines()) == len(list(Path("mails").iterdir())) == 4
-    message = email.message_from_bytes(Path(f"mails/mail-{number}.eml").read_bytes(), policy=email.policy.default)
+    message = message_from_bytes(Path(f"mails/mail-{number}.eml").read_bytes(), policy=policy.default)
     assert (message["To"], message["Subject"]) == (demo.email, "Your 3D preview is ready: A cup")
     assert f"#/jobs/{job}" in Path(f"mails/mail-{number}.html").read_text()
 
@@ -73,4 +87,5 @@ def test_a_stage_in_aws_has_no_mailbox(gen3d: Command) -> None:
     status, _, err = gen3d("mail", "--stage", "prod")
     assert status == 1
     assert err.startswith("gen3d: no_mailbox: ")
+    assert "only --stage local has a mailbox" in err
     assert err.count("\n") == 1

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from gen3d.redrive import QUEUES
@@ -16,10 +15,9 @@ from infra.operator.queues import Letter, Queue, move_back, read_letters, subjec
 from infra.operator.stage import DeployedStage, find_stage
 from lambdas.shared.events import created_message
 from lambdas.shared.job_folder import IMAGE, OUTCOME, REQUEST, SUBMITTED, Job
-from tests.infra.local.visitors import Visitor, sign_up, wait_until
+from tests.infra.local.visitors import Visitor, wait_until
 from tests.infra.operator.conftest import Told
 from tests.infra.operator.outages import (
-    forget_dead_letters,
     given_up_at_once,
     letters_of,
     put_dead_letter,
@@ -28,22 +26,10 @@ from tests.infra.operator.outages import (
 )
 
 Command = Callable[..., Told]
+pytestmark = pytest.mark.usefixtures("no_other_letters")
 # What S3 says of a queue that it is told of: both Lambdas take it for nothing.
 HARMLESS = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})
 NOBODYS = Job("00000000-0000-4000-8000-000000000000", "8204561455749-fbeae30ea5daffa3")
-
-
-@pytest.fixture(autouse=True)
-def no_other_letters(stage: Stage) -> Iterator[None]:
-    forget_dead_letters(stage)
-    yield
-    forget_dead_letters(stage)
-
-
-@pytest.fixture
-def visitor(stage: Stage) -> Iterator[Visitor]:
-    with httpx.Client(trust_env=False, timeout=30) as http:
-        yield sign_up(stage, http)
 
 
 @pytest.fixture
@@ -172,8 +158,8 @@ def test_what_somebody_else_has_moved_meanwhile_is_not_counted(stage: Stage, loc
     assert [move_back(local, own, shown) for _ in range(2)] == [1, 0]
 
 
-def test_interrupted_it_loses_nothing(
-    stage: Stage, local: DeployedStage, own: Queue, monkeypatch: pytest.MonkeyPatch
+def test_interrupted_it_loses_nothing_and_says_how_to_go_on(
+    gen3d: Command, stage: Stage, own: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = [f"message {number}" for number in range(12)]
     for body in sent:
@@ -188,8 +174,10 @@ def test_interrupted_it_loses_nothing(
         delete(held, message)
 
     monkeypatch.setattr(queues._Held, "delete", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        move_back(local, own, read_letters(local, own))
+    monkeypatch.setattr("infra.operator.queues.find_queues", lambda _: [own])
+    status, _, err = gen3d("redrive", "--stage", "local", "--queue", "image-uploaded", "--yes")
+    assert status == 130
+    assert "a dead letter still; to go on: gen3d redrive --stage local --queue image-uploaded\n" in err
     moved, left = bodies(stage, own.url), bodies(stage, own.dead)
     assert (len(moved), len(left)) == (8, 5)
     assert set(moved) | set(left) == set(sent)
@@ -278,6 +266,5 @@ def test_the_command_knows_both_queues() -> None:
     assert QUEUES == queues.QUEUES
 
 
-@pytest.mark.parametrize("arguments", [["--queue", "other", "--stage", "local"], []])
-def test_wrong_usage_is_status_2(gen3d: Command, arguments: list[str]) -> None:
-    assert gen3d("redrive", *arguments)[0] == 2
+def test_a_queue_that_there_is_not_is_wrong_usage(gen3d: Command) -> None:
+    assert gen3d("redrive", "--queue", "other", "--stage", "local")[0] == 2

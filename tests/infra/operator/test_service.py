@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.local.example import BOX, PHOTO
 from infra.local.stage import Stage, User
@@ -103,6 +104,32 @@ def test_a_user_who_must_choose_a_password_first_is_told_where(stage: Stage) -> 
     )
     with pytest.raises(Gen3DError, match=r"sign_in_failed: .*NEW_PASSWORD_REQUIRED.* on the page first"):
         Session(find_stage("local"), "not-yet@example.com", "Aa1-temporary")
+
+
+def test_a_cognito_that_is_asked_too_much_says_nothing_of_the_password(
+    session: Session, demo: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        said = {"Error": {"Code": "TooManyRequestsException"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(said, "InitiateAuth")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session._cognito, "initiate_auth", refuse)
+    with pytest.raises(Gen3DError, match="aws_unreachable: AWS answers InitiateAuth with TooManyRequestsException"):
+        session.renew()
+
+
+def test_a_cognito_that_is_away_for_a_moment_is_waited_for(
+    service: Service, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = service.create(asked())
+    session.token, renew = "expired", session.renew
+
+    def refuse() -> None:
+        monkeypatch.setattr(session, "renew", renew)
+        raise Gen3DError("aws_unreachable", "AWS did not answer.")
+
+    monkeypatch.setattr(session, "renew", refuse)
+    assert next(service.follow(made["id"]))["status"] == "waiting"
 
 
 def test_an_api_that_is_away_for_a_moment_is_waited_for(

@@ -7,35 +7,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from infra.local.stage import Stage
 from infra.operator import failures, status
 from infra.operator.failures import read_failures
 from infra.operator.stage import find_stage
-from infra.operator.status import read_status
+from infra.operator.status import Jobs, Status, read_status
 from lambdas.shared.job_folder import PENDING, REQUEST, SUBMITTED, Job, new_job_id
 from lambdas.shared.store import Store
-from tests.infra.local.visitors import Visitor, sign_up
+from tests.infra.local.visitors import Visitor
 from tests.infra.operator.conftest import TRIAL, Told
-from tests.infra.operator.outages import forget_dead_letters, put_dead_letter, without_endpoint
+from tests.infra.operator.outages import put_dead_letter, without_endpoint
 from tests.infra.operator.test_logs import put
 
 Command = Callable[..., Told]
-
-
-@pytest.fixture(autouse=True)
-def no_other_letters(stage: Stage) -> Iterator[None]:
-    forget_dead_letters(stage)
-    yield
-    forget_dead_letters(stage)
-
-
-@pytest.fixture
-def visitor(stage: Stage) -> Iterator[Visitor]:
-    with httpx.Client(trust_env=False, timeout=30) as http:
-        yield sign_up(stage, http)
+pytestmark = pytest.mark.usefixtures("no_other_letters")
 
 
 @pytest.fixture
@@ -55,6 +42,11 @@ def looks(told: Told) -> list[str]:
 def line(told: Told, what: str) -> str:
     (found,) = [text for text in told[1].splitlines() if text.startswith(f"{what} ")]
     return found.removeprefix(what).strip()
+
+
+def jobs_in(found: Status) -> Jobs:
+    assert found.jobs is not None, found.unknown
+    return found.jobs
 
 
 def measure(stage: Stage, space: str, name: str, dimensions: dict[str, str], values: list[dict[str, Any]]) -> None:
@@ -109,7 +101,7 @@ def test_an_endpoint_that_is_gone_and_dead_letters_need_a_look(gen3d: Command, s
     assert told[0] == 1
     assert looks(told) == [
         f"- there is no endpoint {name}: jobs wait until there is one, and then are given up",
-        "- dead letters in job-finished: 1; `gen3d redrive` shows them",
+        "- dead letters in job-finished: 1; `gen3d redrive --stage local` shows them",
     ]
     assert line(told, "endpoint") == f"{name}: there is none"
     assert line(told, "backlog") == "unknown: there is no endpoint"
@@ -118,27 +110,30 @@ def test_an_endpoint_that_is_gone_and_dead_letters_need_a_look(gen3d: Command, s
 
 def test_an_endpoint_that_has_failed_says_why() -> None:
     well = read_status(find_stage("local"))
+    assert well.endpoint is not None
     failed = replace(well, endpoint=replace(well.endpoint, status="Failed", reason="No capacity"), errors_lately=0)
     assert failed.needs_a_look == ["the endpoint is Failed: No capacity"]
 
 
 def test_jobs_under_way_are_counted_and_the_oldest_is_named(visitor: Visitor, stage: Stage) -> None:
-    before = read_status(find_stage("local")).jobs.counts
+    before = jobs_in(read_status(find_stage("local"))).counts
     visitor.create()
     with old_job(stage, visitor) as old:
         found = read_status(find_stage("local"))
-    jobs = found.jobs
+    jobs = jobs_in(found)
     assert jobs.counts["queued"] - before.get("queued", 0) == 1
     assert jobs.counts["waiting"] - before.get("waiting", 0) == 1
     assert jobs.oldest is not None
     assert (jobs.oldest.id, jobs.oldest.sub, jobs.oldest.status) == (old.id, visitor.sub, "queued")
     assert jobs.is_all
-    assert f"job {old.id} is queued for more than an hour: `gen3d logs` says what became of it" in found.needs_a_look
+    assert jobs.oldest.since < found.at - timedelta(hours=2)
+    why = f"`gen3d logs {old.id} --stage local` says what became of it"
+    assert f"job {old.id} is queued for more than an hour: {why}" in found.needs_a_look
 
 
 def test_a_job_that_has_ended_is_not_under_way(visitor: Visitor) -> None:
     visitor.create_ended()
-    oldest = read_status(find_stage("local")).jobs.oldest
+    oldest = jobs_in(read_status(find_stage("local"))).oldest
     assert oldest is None or oldest.sub != visitor.sub
 
 
@@ -162,7 +157,7 @@ def test_a_sweep_that_does_not_come_needs_a_look(stage: Stage, visitor: Visitor)
     finally:
         store.delete([marker])
     assert marker.startswith(PENDING)
-    assert found.jobs.overdue >= 1
+    assert jobs_in(found).overdue >= 1
     assert any(need.startswith("jobs that were due and the sweep has not come for: ") for need in found.needs_a_look)
 
 
@@ -171,7 +166,7 @@ def test_errors_of_the_last_day_are_shown_and_those_of_the_last_hour_need_a_look
 ) -> None:
     job, _ = visitor.create()
     now = datetime.now(UTC)
-    before = read_status(find_stage("local")).errors_lately
+    before = read_status(find_stage("local")).errors_lately or 0
 
     def logged(at: datetime, **more: str) -> str:
         return json.dumps({"time": at.isoformat(), "level": "ERROR", "message": "a defect", "job_id": job.id, **more})
@@ -195,6 +190,36 @@ def test_errors_of_the_last_day_are_shown_and_those_of_the_last_hour_need_a_look
     assert f"{now:%m-%d %H:%M}Z container job {job.id}: a defect: ValueError: no mesh\n" in told[1]
     assert told[0] == 1
     assert f"- errors logged in the last hour: {before + 1}; " in told[1]
+
+
+def test_a_lambda_that_ended_as_it_should_not_is_an_error(stage: Stage) -> None:
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    killed = "RequestId: 5d3f Error: Runtime exited with error: signal: killed"
+    put(
+        stage,
+        "ended",
+        "START RequestId: 5d3f Version: $LATEST",
+        "2026-11-23T02:00:00.000Z 5d3f Task timed out after 60.06 seconds\n",
+        f"{killed}\nRuntime.ExitError\n",
+        "[ERROR] Runtime.ImportModuleError: no x\nTraceback",
+        # It says the second once more.
+        "REPORT RequestId: 5d3f Duration: 60000.00 ms Status: error Error Type: Runtime.ExitError",
+        group=f"/aws/lambda/{stage.outputs['NotifyName']}",
+    )
+    found, _ = read_failures(find_stage("local"), begun)
+    own = {each.message for each in found if each.who == "notify" and each.is_error}
+    assert own == {"Task timed out after 60.06 seconds", killed, "[ERROR] Runtime.ImportModuleError: no x"}
+
+
+def test_a_request_that_the_api_could_not_answer_is_an_error(stage: Stage) -> None:
+    begun = datetime.now(UTC) - timedelta(seconds=1)
+    asked = {"time": "23/Nov/2026:02:00:00 +0000", "method": "GET", "path": "/api/jobs"}
+    answers = {"200": "-", "404": "-", "503": "Service Unavailable"}
+    lines = [json.dumps({**asked, "status": status, "error": error}) for status, error in answers.items()]
+    put(stage, "requests", *lines, "half a line", group="/gen3d/local/api")
+    found, _ = read_failures(find_stage("local"), begun)
+    own = [(each.message, each.is_error) for each in found if each.who == "api"]
+    assert own == [("GET /api/jobs: 503: Service Unavailable", True)]
 
 
 def test_what_the_container_of_the_local_cloud_writes_is_in_a_file(stage: Stage) -> None:
@@ -261,15 +286,18 @@ def test_in_aws_an_alarm_that_tells_the_admin_needs_a_look_and_the_one_that_scal
     }
     admin, other = stage.outputs["AdminTopicArn"], stage.outputs["InvocationFailedArn"]
     names = {f"Gen3D-{TRIAL}-SweepStopped": admin, f"Gen3D-{TRIAL}-wake-up": other, "Gen3D-trial2-Any": admin}
+    description = (
+        "The sweep has not run for a quarter of an hour, so nothing finds lost jobs. " * 2 + "See its schedule."
+    )
     for name, tells in names.items():
-        watch.put_metric_alarm(AlarmName=name, AlarmDescription="See its schedule.", AlarmActions=[tells], **alarm)
+        watch.put_metric_alarm(AlarmName=name, AlarmDescription=description, AlarmActions=[tells], **alarm)
         watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="Nothing\ncame.")
     try:
         told = gen3d("status", "--stage", in_aws)
     finally:
         watch.delete_alarms(AlarmNames=list(names))
     assert told[0] == 1
-    assert looks(told) == [f"- alarm Gen3D-{TRIAL}-SweepStopped: See its schedule."]
+    assert looks(told) == [f"- alarm Gen3D-{TRIAL}-SweepStopped: {description}"]
     assert line(told, "alarm").endswith("Z: Nothing came.")
 
 
@@ -282,9 +310,37 @@ def test_the_help_names_what_the_identity_needs(
     assert line(told, "jobs"), told[2]
 
 
+def test_what_may_not_be_read_is_unknown_and_the_rest_is_told(
+    gen3d: Command, in_aws: str, allowed: Callable[[str], None]
+) -> None:
+    allowed(gen3d("status", "--help")[1].replace("s3:ListBucket", ""))
+    told = gen3d("status", "--stage", in_aws)
+    assert told[0] == 1
+    assert line(told, "jobs").startswith("unknown: AWS refuses your identity ListObjectsV2 (AccessDenied")
+    assert looks(told)[0].startswith("- unknown: jobs: AWS refuses your identity ListObjectsV2")
+    assert "InService" in line(told, "endpoint")
+    assert line(told, "alarms") == "none"
+    found = json.loads(gen3d("status", "--stage", in_aws, "--json")[1])
+    assert (found["jobs"], list(found["unknown"])) == (None, ["jobs"])
+
+
+@pytest.mark.parametrize(
+    ("state", "needs"),
+    [("UPDATE_ROLLBACK_FAILED", True), ("DELETE_IN_PROGRESS", True), ("UPDATE_IN_PROGRESS", False)],
+)
+def test_a_stack_that_is_not_as_it_should_be_is_told_of(
+    gen3d: Command, monkeypatch: pytest.MonkeyPatch, state: str, needs: bool
+) -> None:
+    found = find_stage("local")
+    found = replace(found, stacks={**found.stacks, "endpoint": state})
+    monkeypatch.setattr("infra.operator.stage.find_stage", lambda *_: found)
+    told = gen3d("status", "--stage", "local")
+    assert line(told, "stack") == f"Gen3D-local-endpoint: {state}"
+    assert (f"- the stack Gen3D-local-endpoint is {state}" in looks(told)) == needs
+
+
 def test_a_stack_that_is_missing_needs_a_look() -> None:
     stage = find_stage("local")
-    outputs = {name: value for name, value in stage.outputs.items() if not name.endswith("Name") or "Queue" in name}
-    kept = ("BucketName", "EndpointName", "EndpointLogName", "ImageUploadedDeadName", "JobFinishedDeadName")
-    found = read_status(replace(stage, outputs=outputs | {name: stage.outputs[name] for name in kept}))
+    found = read_status(replace(stage, stacks={"foundation": "CREATE_COMPLETE", "endpoint": "CREATE_COMPLETE"}))
+    assert found.missing == ("service",)
     assert "the stack Gen3D-local-service is not deployed" in found.needs_a_look

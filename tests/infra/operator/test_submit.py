@@ -1,9 +1,11 @@
 """`gen3d submit`, as somebody types it."""
 
+import io
 import os
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from gen3d.submit import _MEDIA_TYPES
 from infra.local.example import PHOTO
 from infra.local.stage import Stage, User
 from infra.operator.service import Service
+from infra.operator.stage import find_stage
 from lambdas.shared.pictures import MEDIA_TYPES
 from tests.infra.operator.conftest import CUP, Told
 
@@ -144,6 +147,29 @@ def test_where_nobody_can_be_asked_for_the_password_it_says_what_to_set(submit: 
     assert "set GEN3D_PASSWORD" in submit("--box", CUP, "--user", "ada@example.com")[2]
 
 
+def test_a_password_that_is_not_typed_is_one_line(submit: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def end(_: str) -> str:
+        raise EOFError  # Ctrl-D
+
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    monkeypatch.setattr("getpass.getpass", end)
+    status, _, err = submit("--box", CUP, "--user", "ada@example.com")
+    assert (status, err) == (1, "gen3d: sign_in_failed: No password was given for ada@example.com.\n")
+
+
+def test_the_help_names_what_the_identity_needs(
+    gen3d: Command, trial: str, demo: User, aws: pytest.MonkeyPatch, allowed: Callable[[str], None]
+) -> None:
+    aws.setenv("GEN3D_PASSWORD", demo.password)
+    allowed(gen3d("submit", "--help")[1])
+    status, _, err = gen3d("submit", PHOTO, "--box", CUP, "--stage", trial, "--user", demo.email, "--quality", "draft")
+    assert status == 0, err
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [(None, "image_not_found"), (b"", "image_empty"), (b"<!doctype html><html></html>", "image_unsupported")],
@@ -171,8 +197,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_a_job_is_made(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "--stage"),
-        (["--stage", "local"], "PHOTO and --box are needed, or --resume"),
+        ([], "PHOTO and --box are needed, or --resume"),
         (["a.jpg", "--stage", "local"], "PHOTO and --box are needed, or --resume"),
         (["a.jpg", "--stage", "local", "--resume", "8204561455749-fbeae30ea5daffa3"], "leave PHOTO and --box out"),
         (["--stage", "local", "--resume", "mine"], "is no job's id"),
@@ -185,6 +210,18 @@ def test_wrong_usage_is_status_2_and_says_what(gen3d: Command, arguments: list[s
     status, _, err = gen3d("submit", *arguments)
     assert status == 2
     assert said in err
+
+
+def test_a_stage_whose_lambdas_are_not_there_yet_takes_no_jobs(
+    submit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(find_stage("local"), stacks={"foundation": "CREATE_COMPLETE"})
+    monkeypatch.setattr("infra.operator.stage.find_stage", lambda *_: found)
+    status, _, err = submit("--box", CUP)
+    assert status == 1
+    assert err == (
+        "gen3d: stage_not_deployed: The stage local takes no jobs: its stack Gen3D-local-service is not deployed.\n"
+    )
 
 
 def test_only_the_stage_local_has_a_user_whose_password_is_known(

@@ -1,9 +1,8 @@
-"""`gen3d users`, as somebody types it: who can sign in, and what becomes of a folder."""
+"""`gen3d users`, as somebody types it: who is invited, listed, shut out and let in."""
 
-import io
 import re
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -16,48 +15,12 @@ from infra.operator.mailbox import read_mails
 from infra.operator.service import Session
 from infra.operator.stage import find_stage
 from infra.operator.users import Users
-from lambdas.shared.documents import Step, to_json
-from lambdas.shared.job_folder import DELETED, SUBMITTED, Job, jobs_prefix, new_job_id
-from lambdas.shared.store import Store
 from serve.errors import Gen3DError
-from tests.infra.local.visitors import Visitor, keys, sign_up, versions, wait_until
-from tests.infra.operator.conftest import Told
+from tests.infra.local.visitors import sign_up
+from tests.infra.operator.conftest import Told, can_sign_in
 
 Command = Callable[..., Told]
 PASSWORD = "Aa1-chosen-by-ada"
-
-
-@pytest.fixture
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture
-def users(gen3d: Command) -> Command:
-    """`gen3d users … --stage local`."""
-    return lambda *arguments: gen3d("users", *arguments, "--stage", "local")
-
-
-@pytest.fixture
-def email(demo: Any) -> str:
-    """An address that nobody has yet."""
-    return f"new-{demo.email}"
-
-
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Has a person at the keyboard who types these lines."""
-
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    return lambda *lines: monkeypatch.setattr("sys.stdin", Keyboard("".join(f"{line}\n" for line in lines)))
-
-
-def store_of(stage: Stage) -> Store:
-    return Store(stage.outputs["BucketName"], stage.cloud.client("s3"))
 
 
 def invitations(email: str) -> list[str]:
@@ -80,25 +43,6 @@ def sign_in_first(stage: Stage, email: str, sent: str) -> str:
         ChallengeResponses={"USERNAME": email, "NEW_PASSWORD": PASSWORD},
     )
     return str(done["AuthenticationResult"]["IdToken"])
-
-
-def can_sign_in(visitor: Visitor) -> bool:
-    try:
-        Session(find_stage("local"), visitor.user.email, visitor.user.password)
-    except Gen3DError as error:
-        if error.code != "sign_in_failed":
-            raise
-        return False
-    return True
-
-
-def ended_job(visitor: Visitor) -> Job:
-    job = visitor.submit()
-    assert visitor.wait(job)["status"] == "succeeded"
-    return job
-
-
-# Who is let in.
 
 
 def test_who_is_added_gets_a_mail_and_signs_in_with_what_it_says(
@@ -225,181 +169,11 @@ def test_the_help_names_what_the_identity_needs(
         assert status == 0, (arguments, err)
 
 
-# Who goes, and what becomes of the folder.
-
-
-def test_a_folder_is_deleted_with_all_versions_and_no_others(users: Command, stage: Stage, http: httpx.Client) -> None:
-    ada, bob = sign_up(stage, http), sign_up(stage, http)
-    job, kept = ended_job(ada), ended_job(bob)
-    store_of(stage).put(job.key("request.json"), b"another version")
-    store_of(stage).delete([job.key("image")])  # a mark of a deletion, with a version behind it
-    before, count = versions(stage, jobs_prefix(bob.sub)), len(versions(stage, jobs_prefix(ada.sub)))
-    status, out, err = users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert status == 0, err
-    assert f"{jobs_prefix(ada.sub)}: 1 job, " in out
-    assert f" in {count} versions of files\n{count} versions deleted\n{ada.user.email} is removed\n" in out
-    assert versions(stage, f"users/{ada.sub}") == set()
-    assert not can_sign_in(ada)
-    assert versions(stage, jobs_prefix(bob.sub)) == before
-    assert can_sign_in(bob)
-    assert bob.read(kept)["status"] == "succeeded"
-    assert ada.user.email not in users("list")[1]
-
-
-def test_of_a_job_under_way_a_mark_stays_that_the_sweep_comes_for(
-    users: Command, stage: Stage, http: httpx.Client
-) -> None:
-    ada = sign_up(stage, http)
-    job, _ = ada.create()
-    _, out, _ = users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert "a mark of it stays for a week" in out
-    assert {key for key, _ in versions(stage, jobs_prefix(ada.sub))} == {job.key(DELETED)}
-    times = [found[1] for key in keys(stage, "pending/", job.id) if (found := Job.of_marker(key)) is not None]
-    assert max(times) > datetime.now(UTC) + timedelta(minutes=10)
-
-
-def test_of_a_cancelled_job_that_the_container_may_have_the_mark_outlasts_that(
-    users: Command, stage: Stage, http: httpx.Client
-) -> None:
-    ada = sign_up(stage, http)
-    job, _ = ada.create_ended()
-    wait_until(lambda: not keys(stage, "pending/", job.id))
-    now = datetime.now(UTC)
-    step = Step("done", "somebody", until=now, deadline=now + timedelta(hours=6), result={})
-    store_of(stage).put(job.key(SUBMITTED), to_json(step))
-    users("remove", ada.user.email, "--folder", "delete", "--yes")
-    times = [found[1] for key in keys(stage, "pending/", job.id) if (found := Job.of_marker(key)) is not None]
-    assert max(times) > now + timedelta(hours=6)
-    assert {key for key, _ in versions(stage, jobs_prefix(ada.sub))} == {job.key(DELETED)}
-
-
-def test_what_nobody_may_write_for_any_more_goes_without_a_mark(
-    users: Command, stage: Stage, http: httpx.Client
-) -> None:
-    ada = sign_up(stage, http)
-    old = Job(ada.sub, new_job_id(datetime.now(UTC) - timedelta(days=3)))
-    store_of(stage).put(old.key("request.json"), b"{}")
-    users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert versions(stage, f"users/{ada.sub}") == set()
-
-
-def test_many_files_are_deleted_page_by_page(users: Command, stage: Stage, http: httpx.Client) -> None:
-    ada = sign_up(stage, http)
-    old = Job(ada.sub, new_job_id(datetime.now(UTC) - timedelta(days=3)))
-    store = store_of(stage)
-    for number in range(1005):  # S3 lists and deletes a thousand at a time
-        store.put(old.key(f"output/{number}"), b"")
-    _, out, _ = users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert "1005 versions deleted" in out
-    assert versions(stage, f"users/{ada.sub}") == set()
-
-
-def test_a_folder_that_is_kept_stays_as_it_is(users: Command, stage: Stage, http: httpx.Client) -> None:
-    ada = sign_up(stage, http)
-    ada.create_ended()
-    # The mail about the cancelled job comes in its own time.
-    wait_until(lambda: not keys(stage, "pending/", ada.sub))
-    before = versions(stage, jobs_prefix(ada.sub))
-    status, out, _ = users("remove", ada.user.email, "--folder", "keep", "--yes")
-    assert status == 0
-    bucket = stage.outputs["BucketName"]
-    assert out.endswith(f"{ada.user.email} is removed; the folder stays: s3://{bucket}/{jobs_prefix(ada.sub)}\n")
-    assert versions(stage, jobs_prefix(ada.sub)) == before != set()
-    assert not can_sign_in(ada)
-
-
-def test_an_empty_folder_is_no_question(users: Command, email: str, answer: Callable[..., None], stage: Stage) -> None:
-    users("add", email)
-    answer("yes")
-    status, out, err = users("remove", email)
-    assert (status, ": empty\n" in out) == (0, True)
-    assert err == f"remove {email} and keep the folder? [yes/no] "
-
-
-@pytest.mark.parametrize(
-    ("lines", "is_deleted"), [(["delete", "yes"], True), (["keep", "y"], False), (["", "y"], False)]
-)
-def test_it_asks_what_becomes_of_the_folder(
-    users: Command,
-    stage: Stage,
-    http: httpx.Client,
-    answer: Callable[..., None],
-    lines: list[str],
-    is_deleted: bool,
-) -> None:
-    ada = sign_up(stage, http)
-    old = Job(ada.sub, new_job_id(datetime.now(UTC) - timedelta(days=3)))
-    store_of(stage).put(old.key("request.json"), b"{}")
-    answer(*lines)
-    assert users("remove", ada.user.email)[0] == 0
-    assert (versions(stage, jobs_prefix(ada.sub)) == set()) is is_deleted
-
-
-@pytest.mark.parametrize("lines", [["delete", "no"], ["delete", ""], ["delete"], []])
-def test_without_a_yes_nothing_is_changed(
-    users: Command, stage: Stage, http: httpx.Client, answer: Callable[..., None], lines: list[str]
-) -> None:
-    ada = sign_up(stage, http)
-    ada.create()
-    before = versions(stage, jobs_prefix(ada.sub))
-    answer(*lines)
-    status, _, err = users("remove", ada.user.email)
-    assert status == 1
-    assert err.splitlines()[-1].endswith("gen3d: not_confirmed: Nothing was changed.")
-    assert versions(stage, jobs_prefix(ada.sub)) == before
-    assert can_sign_in(ada)
-
-
-def test_interrupted_it_says_how_to_go_on_and_then_goes_on(
-    users: Command, stage: Stage, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada = sign_up(stage, http)
-    for days in (3, 4, 5):
-        old = Job(ada.sub, new_job_id(datetime.now(UTC) - timedelta(days=days)))
-        store_of(stage).put(old.key("request.json"), b"{}")
-    calls: list[str] = []
-    delete = Store.delete_for_good
-
-    def interrupted(store: Store, prefix: str, *, but: str) -> int:
-        calls.append(prefix)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return delete(store, prefix, but=but)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "delete_for_good", interrupted)
-        status, out, _ = users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert status == 130
-    assert f"to go on: gen3d users remove {ada.user.email} --stage local --folder delete" in out
-    assert len(versions(stage, jobs_prefix(ada.sub))) == 2
-    assert not can_sign_in(ada)
-    assert users("remove", ada.user.email, "--folder", "delete", "--yes")[0] == 0
-    assert versions(stage, jobs_prefix(ada.sub)) == set()
-
-
-def test_versions_that_s3_keeps_are_told_and_the_user_stays(
-    users: Command, stage: Stage, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ada = sign_up(stage, http)
-    old = Job(ada.sub, new_job_id(datetime.now(UTC) - timedelta(days=3)))
-    store_of(stage).put(old.key("request.json"), b"{}")
-
-    def refuse(*_: object, **__: object) -> int:
-        raise OSError("S3 did not delete 'a': AccessDenied")
-
-    monkeypatch.setattr(Store, "delete_for_good", refuse)
-    status, _, err = users("remove", ada.user.email, "--folder", "delete", "--yes")
-    assert status == 1
-    assert "gen3d: aws_unusable: S3 did not delete 'a': AccessDenied. Once that is mended" in err
-    assert ada.user.email in users("list")[1]
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([], "ACTION"),
         (["add", "--stage", "local"], "EMAIL"),
-        (["add", "ada@example.com"], "--stage"),
         (["remove", "ada@example.com", "--stage", "local", "--yes"], "say --folder keep or --folder delete"),
     ],
 )
