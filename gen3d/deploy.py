@@ -25,6 +25,7 @@ _EXAMPLES: Final = """examples:
 
 It first looks whether the account has what is needed, shows what would change, and asks. Whatever ends it, the same
 command goes on from there; where nothing is to be done it changes nothing. What is not given stays as the stage has it.
+At the end it deletes from the bucket what earlier commits needed there: zips, archives, weights.
 The engine preview on a CPU lets the whole road be tried for cents. AWS credentials, profile and region come from the
 environment, as for the AWS CLI; they need an administrator's rights. A stage is that of a commit: commit first.
 
@@ -105,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     commit = settled_commit(checkout)
     account = find_account(arguments.region)
     clock = Clock()
+    # Which takes a while: quotas come in many pages.
+    clock.tell(f"looking at the account {account.number}, region {account.region}")
     with aws_errors():
         deployment = Deployment(account, asked, checkout, commit, clock.tell, os.environ.get("HF_TOKEN"))
     deployment.check_parameters()

@@ -21,9 +21,9 @@ _EXAMPLES: Final = """examples:
   gen3d destroy --stage trial --delete-data
   gen3d destroy --stage trial --delete-data --yes
 
-It shows what goes and what stays, and asks. The bucket (photos, meshes, weights) and the user pool stay, unless
---delete-data has them go too, for good, with all old versions: `gen3d deploy` of the same stage finds them again. Logs
-go with the stacks that they are of. Whatever ends it, the same command goes on from there; at the end it looks by
+It shows what goes and what stays, and asks. The bucket (photos, meshes, weights) and the user pool stay, and `gen3d
+deploy` of the same stage finds them again; --delete-data has them go too, for good, with all old versions. Logs go with
+the stacks that they are of. Whatever ends it, the same command goes on from there; at the end it looks by
 listing whether anything is left that is called after the stage, and then exits with 1.
 
 AWS credentials, profile and region come from the environment, as for the AWS CLI; they need an administrator's rights.
@@ -45,7 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--stage", type=stage_name, default="prod", metavar="NAME", help="prod where absent")
+    parser.add_argument("--stage", type=stage_name, metavar="NAME", help="prod where absent; with --yes it is needed")
     add_region(parser)
     parser.add_argument(
         "--delete-data", action="store_true", help="delete the bucket with all in it and the users too, for good"
@@ -56,6 +56,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Shows, asks, deletes, and looks again; 1 where something is left."""
+    if arguments.stage is None:
+        if arguments.yes:
+            arguments.parser.error("--yes asks nobody, so it wants to be told which stage goes: --stage NAME")
+        arguments.stage = "prod"
     if arguments.stage == "local":
         arguments.parser.error("the stage local ends with Ctrl-C where gen3d up runs; --keep's folder is all it leaves")
     need_checkout("Stages are taken down from a checkout of Gen3D: run the command there.")
@@ -72,17 +76,18 @@ def run(arguments: argparse.Namespace) -> int:
         _say_unseen(planned.inventory.unseen)
         return 0
     print(f"the stage {arguments.stage} in {where}\n")
+    clock = Clock()
     if planned.stacks or (arguments.delete_data and planned.data):
         _show(planned, with_data=arguments.delete_data)
         _ask(arguments.stage, is_sure=arguments.yes)
-        clock = Clock()
+        clock = Clock()  # without the time that the answer took
         try:
             destroy(account, planned, with_data=arguments.delete_data, tell=clock.tell)
         except BaseException:
             print(f"What is gone stays gone. To go on: {_again(arguments, account.region)}", file=sys.stderr)
             raise
         print()
-    return _say_what_is_left(account, arguments, planned)
+    return _say_what_is_left(account, arguments, planned, clock)
 
 
 def _show(planned: "Plan", *, with_data: bool) -> None:
@@ -93,11 +98,14 @@ def _show(planned: "Plan", *, with_data: bool) -> None:
     for stack in planned.stacks:
         resources = count(stack.resources, "resource")
         print(f"  {stack.name} ({stack.status}, {resources}): {_PARTS[stack.part]}")
+        if stack.sender:
+            print(f"  {stack.sender}, whom SES knows by it: other stages can no longer send mails as that")
     for notebook in planned.inventory.names(NOTEBOOK):
         print(f"  what lies on the disk of the notebook {notebook}")
     bucket, pools = planned.data.bucket, planned.data.pools
     if bucket is not None and bucket.pending and planned.stacks:
-        print(f"  the work on {count(bucket.pending, 'job')} under way: nobody will end them")
+        # A job that was deleted leaves its marker until its deadline.
+        print(f"  the work on at most {count(bucket.pending, 'job')} under way: nobody will end them")
     if planned.data:
         print("goes, for good:" if with_data else "stays:")
     if bucket is not None:
@@ -123,10 +131,10 @@ def _ask(stage: str, *, is_sure: bool) -> None:
         raise Gen3DError("not_confirmed", "Nothing was changed.")
 
 
-def _say_what_is_left(account: "Account", arguments: argparse.Namespace, planned: "Plan") -> int:
+def _say_what_is_left(account: "Account", arguments: argparse.Namespace, planned: "Plan", clock: Clock) -> int:
     from infra.destroy.destruction import look_again
 
-    remains = look_again(account, arguments.stage, planned, with_data=arguments.delete_data)
+    remains = look_again(account, arguments.stage, planned, with_data=arguments.delete_data, tell=clock.tell)
     for thing in remains.gone:
         print(f"gone  {thing}")
     said = {pool.id: _users(pool) for pool in planned.data.pools}

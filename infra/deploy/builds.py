@@ -56,7 +56,7 @@ def _follow(codebuild: Any, project: str, build: dict[str, Any], tell: Callable[
         if build["buildStatus"] == "SUCCEEDED":
             return
         if build["buildStatus"] != "IN_PROGRESS":
-            raise Gen3DError("deployment_failed", _reason(project, build))
+            raise Gen3DError("deployment_failed", _reason(project, build, codebuild.meta.region_name))
         time.sleep(_LOOK_SECONDS)
         build = codebuild.batch_get_builds(ids=[build["id"]])["builds"][0]
 
@@ -73,13 +73,13 @@ def _find(codebuild: Any, project: str, source: str, variables: Mapping[str, str
     return None
 
 
-def _reason(project: str, build: dict[str, Any]) -> str:
+def _reason(project: str, build: dict[str, Any], region: str) -> str:
     """The first phase that failed, what it said, and where the log is."""
     failed = [each for each in build.get("phases", ()) if each.get("phaseStatus") not in (None, "SUCCEEDED")]
     phase = failed[0]["phaseType"] if failed else "no phase"
     said = "; ".join(each.get("message", "") for each in (failed[0].get("contexts") or ()) if failed) if failed else ""
     logs = build.get("logs", {})
-    log = f" Its log: aws logs tail {logs['groupName']} --since 4h" if logs.get("groupName") else ""
+    log = f" Its log: aws logs tail {logs['groupName']} --region {region} --since 4h" if logs.get("groupName") else ""
     stream = f" --log-stream-names {logs['streamName']}" if logs.get("streamName") else ""
     return (
         f"The build {build['id']} of {project} ended as {build['buildStatus']} in {phase}"

@@ -89,7 +89,8 @@ def image_uri(deployment: Deployment) -> str | None:
         raise Gen3DError(
             "image_unsuitable",
             f"SageMaker would refuse {_tag(deployment)}: its manifest is {image['imageManifestMediaType']}. Delete it"
-            f" (aws ecr batch-delete-image --repository-name {repository} --image-ids imageTag={_tag(deployment)}).",
+            f" (aws ecr batch-delete-image --region {deployment.account.region} --repository-name {repository}"
+            f" --image-ids imageTag={_tag(deployment)}).",
         )
     return f"{deployment.outputs['ImagesUri']}@{image['imageDigest']}"
 

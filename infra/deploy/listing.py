@@ -65,6 +65,7 @@ def blocks(asked: Asked, region: str | None) -> list[Block]:
         Block("page", "the page's files; index.html, which names the others, comes last", _PAGE),
         Block("page", "CloudFront forgets the old one", _INVALIDATION, "no local cloud has CloudFront"),
         *([_SMOKE] if asked.with_smoke_test else []),
+        Block("prune", "what of earlier commits is in the bucket; old versions of it stay for a while", _prune(engine)),
         Block("summary", "where it is", 'echo "The page: $(output PageUrl)"'),
     ]
 
@@ -144,6 +145,7 @@ aws s3 ls "${WEIGHTS_URI}manifest.json" ||
 
 _SCALING_OFF: Final = f"""\
 HAS_TYPES="$(parameter endpoint {TYPES[0]}) $(parameter endpoint {TYPES[1]}) $(parameter endpoint {TYPES[2]})"
+# If anything fails from here on, an instance runs, and costs, until the stack endpoint is deployed.
 if [ "$(parameter endpoint Scaling)" = on ] && \\
   [ "$HAS_TYPES" != "$INSTANCE_TYPE $SECOND_INSTANCE_TYPE $THIRD_INSTANCE_TYPE" ]; then
   aws cloudformation update-stack --stack-name "Gen3D-$STAGE-endpoint" --use-previous-template \\
@@ -169,6 +171,11 @@ done <<'TYPES'
 {chr(10).join(f"{suffix} {kind}" for suffix, kind in MEDIA_TYPES.items())}
 TYPES
 put --include index.html --content-type '{MEDIA_TYPES[".html"]}' --cache-control {ASK_AGAIN}"""
+
+_PRUNE: Final = f"""\
+aws s3 rm --recursive --only-show-errors "s3://$BUCKET/source" --exclude "${{SOURCE#*/}}"
+aws s3 rm --recursive --only-show-errors "s3://$BUCKET/code" \\
+  {" ".join(f'--exclude "${{{name.upper()}_CODE#*/}}"' for name in KEYS)}"""
 
 _INVALIDATION: Final = """\
 aws cloudfront create-invalidation --distribution-id "$(output PageDistributionId)" --paths '/*' \\
@@ -253,7 +260,7 @@ def _image(asked: Asked) -> list[Block]:
 
 def _foundation(asked: Asked) -> str:
     return f"""\
-{_deploy(asked, "foundation", {"Stage": "$STAGE", "AdminEmail": "$ADMIN_EMAIL"})}
+{_deploy("foundation", _parameters(asked, "foundation", {"Stage": "$STAGE", "AdminEmail": "$ADMIN_EMAIL"}))}
 OUTPUTS=$(aws cloudformation describe-stacks --stack-name "Gen3D-$STAGE-foundation" --output text \\
   --query 'Stacks[0].Outputs[].[OutputKey, OutputValue]')"""
 
@@ -271,33 +278,47 @@ if [ -z "$SENDER_IDENTITY" ]; then
     ! aws sesv2 get-email-identity --email-identity "$identity" > /dev/null 2>&1 || SENDER_IDENTITY=is-there
   done
 fi
-{_deploy(asked, "service", made)}"""
+{_deploy("service", _parameters(asked, "service", made))}"""
 
 
 def _endpoint(asked: Asked) -> str:
     types = dict(zip(TYPES, ("$INSTANCE_TYPE", "$SECOND_INSTANCE_TYPE", "$THIRD_INSTANCE_TYPE"), strict=True))
     made = {"Stage": "$STAGE", "Engine": "$ENGINE", "ImageUri": "$IMAGE_URI", "WeightsUri": "$WEIGHTS_URI", **types}
-    made |= {"Scaling": "on", "ContentHash": "$CONTENT_HASH"}
+    made |= {"ConcurrentJobs": "$CONCURRENT_JOBS", "Scaling": "on"}
+    default = read_template("endpoint")["Parameters"]["ConcurrentJobs"]["Default"]
+    jobs = asked.parameters.get("ConcurrentJobs")
+    has = f"$(parameter endpoint ConcurrentJobs)\nCONCURRENT_JOBS=${{CONCURRENT_JOBS:-{default}}}"
+    lines = "\n".join(f"  {line}" for line in _parameters(asked, "endpoint", made))
     return f"""\
-# Any 12 hexadecimal digits that differ where the model or the endpoint's configuration would.
-CONTENT_HASH=$( {{
-  echo "$ENGINE $IMAGE_URI $WEIGHTS_URI $INSTANCE_TYPE $SECOND_INSTANCE_TYPE $THIRD_INSTANCE_TYPE"
-  cat infra/endpoint.yaml
-}} | git hash-object --stdin | cut -c 1-12)
-{_deploy(asked, "endpoint", made)}"""
+CONCURRENT_JOBS={has if jobs is None else shlex.quote(jobs)}
+ENDPOINT=(
+{lines}
+)
+# In the names of the model and of the endpoint's configuration, which are to differ where those do.
+CONTENT_HASH=$(.venv/bin/python -c 'import sys; from infra.templates import content_hash
+print(content_hash(dict(each.split("=", 1) for each in sys.argv[1:])))' "${{ENDPOINT[@]}}")
+{_deploy("endpoint", ['"${ENDPOINT[@]}" "ContentHash=$CONTENT_HASH"'])}"""
 
 
-def _deploy(asked: Asked, name: Name, made: dict[str, str]) -> str:
-    """The stack's deployment, with the outputs of the foundation that it takes."""
+def _prune(engine: Engine) -> str:
+    weights = 'aws s3 rm --recursive --only-show-errors "s3://$BUCKET/weights" --exclude "${WEIGHTS_URI#*/weights/}*"'
+    return f"{_PRUNE}\n{weights}" if engine == "sam3d" else _PRUNE
+
+
+def _parameters(asked: Asked, name: Name, made: dict[str, str]) -> list[str]:
+    """A stack's, as words of bash: what is made for it, the outputs of the foundation that it takes, what is given."""
     declared, outputs = read_template(name)["Parameters"], read_template("foundation")["Outputs"]
     taken = {key: f"$(output {key})" for key in declared if key in outputs}
     given = {key: value for key, value in asked.parameters.items() if key in declared and key not in made}
     lines = [f'"{key}={value}"' for key, value in {**made, **taken}.items()]
-    lines += [shlex.quote(f"{key}={value}") for key, value in given.items()]
+    return lines + [shlex.quote(f"{key}={value}") for key, value in given.items()]
+
+
+def _deploy(name: Name, parameters: list[str]) -> str:
     return " \\\n".join(
         [
             f'aws cloudformation deploy --stack-name "Gen3D-$STAGE-{name}" --template-file infra/{name}.yaml',
             "  --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset --parameter-overrides",
-            *(f"  {line}" for line in lines),
+            *(f"  {line}" for line in parameters),
         ]
     )

@@ -107,7 +107,10 @@ def _stacks(deployment: Deployment) -> Iterator[Finding]:
         elif status.endswith("_IN_PROGRESS"):
             yield Finding(f"stack {name}", "blocks", f"{status}: somebody is changing it; wait until that has ended")
         elif status.endswith("_FAILED"):
-            how = f"aws cloudformation continue-update-rollback --stack-name {stack.name}"
+            how = (
+                f"aws cloudformation continue-update-rollback --region {deployment.account.region}"
+                f" --stack-name {stack.name}"
+            )
             yield Finding(f"stack {name}", "blocks", f"{status}: CloudFormation could not take a change back; {how}")
         else:
             yield Finding(f"stack {name}", "ok", status)
@@ -126,12 +129,20 @@ def _instances(deployment: Deployment) -> Iterator[Finding]:
             yield Finding(what, "note", "Service Quotas lists none; is the type offered in this region?")
             continue
         code, value = found
+        # An update starts the new ones before it ends the old ones:
+        # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateEndpoint.html
         more = (
             f"aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code {code}"
-            f" --desired-value {wanted} --region {deployment.account.region}"
+            f" --desired-value {wanted + 1} --region {deployment.account.region}"
         )
-        if value >= wanted:
+        if value > wanted:
             yield Finding(what, "ok", f"{value:g} for endpoint usage")
+        elif value == wanted:
+            message = (
+                f"{value:g} for endpoint usage: enough to run, but an update starts one more before the others end;"
+                f" with less it succeeds while none runs. For one more: {more}"
+            )
+            yield Finding(what, "note", message)
         elif place or value:
             yield Finding(what, "note", f"{value:g} for endpoint usage, {wanted} wanted; ask for more: {more}")
         else:
@@ -185,9 +196,13 @@ def _mail(deployment: Deployment) -> Iterator[Finding]:
     if not sender:
         return  # what is missing, the step says
     found = find_identity(deployment, sender)
-    if found is None:
-        state: State = "will be done" if sender_identity(deployment) == "make" else "note"
-        yield Finding(f"sender {sender}", state, "SES sends it a mail to verify it; somebody has to follow its link")
+    if found is None and sender_identity(deployment) == "make":
+        message = "SES sends it a mail to verify it; somebody has to follow its link"
+        yield Finding(f"sender {sender}", "will be done", message)
+    elif found is None:  # it was there when the stage was made, and others have removed it
+        region = deployment.account.region
+        how = f"aws sesv2 create-email-identity --region {region} --email-identity {sender}"
+        yield Finding(f"sender {sender}", "note", f"SES does not know it any more, so no mail goes out: {how}")
     elif found.get("VerifiedForSendingStatus"):
         yield Finding(f"sender {sender}", "ok", f"{found['Name']} is verified")
     else:

@@ -6,6 +6,7 @@ from typing import Final
 from infra.checkout import DIRTY, read_revision
 from infra.deploy.image import ImageStep
 from infra.deploy.page import PageStep
+from infra.deploy.prune import PruneStep
 from infra.deploy.smoke import SmokeStep
 from infra.deploy.sources import SourcesStep
 from infra.deploy.stack_steps import EndpointStep, FoundationStep, ServiceStep
@@ -24,6 +25,7 @@ STEPS: Final[tuple[type[Step], ...]] = (
     EndpointStep,
     PageStep,
     SmokeStep,
+    PruneStep,
 )
 
 
@@ -49,7 +51,8 @@ def plan(deployment: Deployment) -> dict[str, list[str]]:
     """
     with aws_errors():
         planned = {step.name: step.plan() for step in _steps(deployment) if not _missing(step)}
-    if SmokeStep.name in planned and any(planned.values()) and deployment.asked.with_smoke_test:
+    is_changed = any(changes for step, changes in planned.items() if step != PruneStep.name)
+    if SmokeStep.name in planned and is_changed and deployment.asked.with_smoke_test:
         planned[SmokeStep.name] = [SmokeStep.LINE]
     return planned
 

@@ -47,7 +47,14 @@ class _StackStep(Step):
         if not self.is_there():
             count = len(read_template(self.stack)["Resources"])
             return [f"make the stack {stack.name} ({count} resources)"]
+        if self._lacks():
+            return [f"change the stack {stack.name}: how, is known when the stack foundation is changed"]
         return [f"{stack.name}: {change}" for change in stack.changes(template_file(self.stack), self.parameters())]
+
+    def _lacks(self) -> bool:
+        """Whether it takes an output of the foundation that this one's own change will bring first."""
+        new = set(read_template("foundation")["Outputs"]) - set(self.deployment.outputs)
+        return not new.isdisjoint(read_template(self.stack)["Parameters"])
 
     def do(self) -> None:
         """See `Step`."""
@@ -171,10 +178,22 @@ class EndpointStep(_StackStep):
         stack.set_parameters({"Scaling": "off"})
         try:
             super().do()
-        except Gen3DError:
+        except Gen3DError as error:
             # Else the instance would run, and cost, until somebody notices.
             self.deployment.tell(f"{stack.name}: that failed; scaling is put on again")
-            stack.set_parameters({"Scaling": "on"})
+            try:
+                stack.set_parameters({"Scaling": "on"})
+            except (ClientError, Gen3DError):
+                raise Gen3DError(
+                    error.code,
+                    f"{error.message} And scaling could not be put on again: the endpoint's instance runs, and costs,"
+                    " until the same command has succeeded.",
+                ) from None
+            raise
+        except BaseException:  # Ctrl-C, say: the change goes on without this command
+            self.deployment.tell(
+                f"{stack.name}: scaling may be off: until the same command has succeeded, an instance runs, and costs"
+            )
             raise
 
 

@@ -19,6 +19,7 @@ TRIED: Final = {
     "endpoint": "the template against a cloud that keeps endpoints and starts none; the container by itself",
     "page": "against the local cloud, without CloudFront",
     "smoke test": "against the stage local",
+    "prune": "against the local cloud",
 }
 
 

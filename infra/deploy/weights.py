@@ -33,25 +33,30 @@ class WeightsStep(Step):
         deployment = self.deployment
         if deployment.engine != "sam3d" or are_weights_there(deployment):
             return []
-        lines = [] if has_token(deployment) else ["put the hub's token into the stage's secret"]
+        is_put = deployment.hub_token is not None or not has_token(deployment)
+        lines = ["put the hub's token into the stage's secret"] if is_put else []
         return [*lines, f"bring 14 GB of weights from the hub to {weights_prefix()} (CodeBuild, up to four hours)"]
 
     def do(self) -> None:
         """See `Step`."""
         deployment, outputs = self.deployment, self.deployment.outputs
-        if not has_token(deployment):
-            if deployment.hub_token is None:
-                raise Gen3DError("deployment_failed", f"The secret {outputs['HubTokenArn']} is empty. {ADVICE}")
+        # Also where there is one: the hub may have refused that, and nobody may read it to compare.
+        if deployment.hub_token is not None:
             deployment.account.client("secretsmanager").put_secret_value(
                 SecretId=outputs["HubTokenArn"], SecretString=deployment.hub_token
             )
-        run_build(
-            deployment.account.client("codebuild"),
-            outputs["WeightsBuildName"],
-            f"{outputs['BucketName']}/{source_key(deployment.commit)}",
-            {"GEN3D_WEIGHTS_URI": weights_uri(deployment)},
-            deployment.tell,
-        )
+        elif not has_token(deployment):
+            raise Gen3DError("deployment_failed", f"The secret {outputs['HubTokenArn']} is empty. {ADVICE}")
+        try:
+            run_build(
+                deployment.account.client("codebuild"),
+                outputs["WeightsBuildName"],
+                f"{outputs['BucketName']}/{source_key(deployment.commit)}",
+                {"GEN3D_WEIGHTS_URI": weights_uri(deployment)},
+                deployment.tell,
+            )
+        except Gen3DError as error:
+            raise Gen3DError(error.code, f"{error.message} Where the hub refused the token: {ADVICE}") from None
         if not are_weights_there(deployment):
             raise Gen3DError(
                 "deployment_failed", f"The build succeeded, but there is no {weights_uri(deployment)}{MANIFEST}."

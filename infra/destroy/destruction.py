@@ -23,6 +23,9 @@ ORDER: Final[tuple[Name, ...]] = ("endpoint", "service", "foundation")
 _TO_BE_AWAITED: Final = ("UPDATE_", "ROLLBACK_", "IMPORT_")
 _LOOK_SECONDS: Final = 5.0
 _TELL_SECONDS: Final = 15.0
+# SQS lists a queue for up to a minute after it was deleted, and others are no quicker:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html
+_PATIENCE_SECONDS: Final = 120.0
 _RECENT_BUILDS: Final = 20
 
 
@@ -36,6 +39,7 @@ class Doomed:
         status: CloudFormation's word.
         resources: How many it has.
         is_protected: Whether CloudFormation refuses to delete it.
+        sender: The address that SES forgets with it; empty where SES knew that before, and keeps it.
     """
 
     part: Name
@@ -43,6 +47,7 @@ class Doomed:
     status: str
     resources: int
     is_protected: bool
+    sender: str
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,30 @@ def destroy(account: Account, planned: Plan, *, with_data: bool, tell: Callable[
             delete_data(account, planned.data, tell)
 
 
-def look_again(account: Account, stage: str, planned: Plan, *, with_data: bool) -> Remains:
-    """What is gone, and what is not.
+def look_again(account: Account, stage: str, planned: Plan, *, with_data: bool, tell: Callable[[str], None]) -> Remains:
+    """What is gone, and what is not; where something was deleted just now, listings are given time to say so.
+
+    Args:
+        account: Where.
+        stage: Its name.
+        planned: What `plan` has found.
+        with_data: Whether bucket and users were to go too.
+        tell: Is told what is under way, in one line.
 
     Raises:
         Gen3DError: `aws_unusable` or `aws_unreachable`.
     """
+    is_deleted_just_now = bool(planned.stacks) or with_data
+    patience = time.monotonic() + (_PATIENCE_SECONDS if is_deleted_just_now else 0)
+    while True:
+        remains = _look(account, stage, planned, with_data=with_data)
+        if not remains.left or time.monotonic() > patience:
+            return remains
+        tell(f"{stage}: still listed, which may be about to end: {', '.join(map(str, remains.left))}")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _look(account: Account, stage: str, planned: Plan, *, with_data: bool) -> Remains:
     with aws_errors():
         now = take_inventory(account, stage)
     data: Iterable[Thing] = ()
@@ -160,7 +183,9 @@ def _find(cloudformation: Any, part: Name, name: str) -> Doomed | None:
             raise
         return None
     there = [each for each in _resources(cloudformation, name) if each["ResourceStatus"] != "DELETE_COMPLETE"]
-    return Doomed(part, name, found["StackStatus"], len(there), bool(found.get("EnableTerminationProtection")))
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())}
+    sender = parameters.get("SenderEmail", "") if parameters.get("SenderIdentity") == "make" else ""
+    return Doomed(part, name, found["StackStatus"], len(there), bool(found.get("EnableTerminationProtection")), sender)
 
 
 def _resources(cloudformation: Any, name: str) -> list[dict[str, Any]]:

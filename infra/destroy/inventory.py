@@ -79,7 +79,7 @@ BUILDS: Final = "CodeBuild project"
 
 # What costs most comes first. What stacks make and nobody can list by a name of its own is not here: event source
 # mappings, metric filters, policies, subscriptions, which go with what they belong to, and SES's identity of the
-# sender. None of them costs anything.
+# sender. None of them costs anything. Nor are a notebook's log streams here, which are in a group of the whole account.
 LISTINGS: Final = (
     Listing("stack", "cloudformation", "describe_stacks", "Stacks[].StackName"),
     Listing("endpoint", "sagemaker", "list_endpoints", "Endpoints[].EndpointName", _SAGEMAKER),

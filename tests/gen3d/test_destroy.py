@@ -18,6 +18,13 @@ def test_the_stage_local_ends_otherwise(capsys: pytest.CaptureFixture[str]) -> N
     assert "the stage local ends with Ctrl-C where gen3d up runs" in capsys.readouterr().err
 
 
+def test_without_a_question_the_stage_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["destroy", "--delete-data", "--yes"])
+    assert ended.value.code == 2
+    assert "--yes asks nobody, so it wants to be told which stage goes" in capsys.readouterr().err
+
+
 def test_a_name_that_no_stage_has_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["destroy", "--stage", "Gen3D-*"])

@@ -28,6 +28,7 @@ class PlayedAccount:
         builds: What has been built: the variables of each build.
         has_token: Whether the hub's token was put into its secret.
         missing: What the cloud has not.
+        stage: Whose repository a build pushes to.
     """
 
     cloud: Cloud
@@ -35,13 +36,14 @@ class PlayedAccount:
     builds: list[dict[str, str]] = field(default_factory=list)
     has_token: bool = False
     missing: frozenset[str] = MISSING
+    stage: str = STAGE
 
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """A boto3 client, but for what this cloud does otherwise than AWS."""
         if service == "codebuild":
-            return _CodeBuild(self)
+            return _CodeBuild(self, self.cloud.client(service))
         if service not in self._clients:
             self._clients[service] = self.cloud.client(service)
         client = self._clients[service]
@@ -57,7 +59,7 @@ class PlayedAccount:
         }
         manifest = {"schemaVersion": 2, "mediaType": DOCKER_MANIFEST, "config": layer, "layers": [layer]}
         self.cloud.client("ecr").put_image(
-            repositoryName=f"gen3d-{STAGE}",
+            repositoryName=f"gen3d-{self.stage}",
             imageManifest=json.dumps(manifest),
             imageManifestMediaType=DOCKER_MANIFEST,
             imageTag=f"{variables['GEN3D_TARGETS']}-{variables['GEN3D_REVISION']}",
@@ -84,8 +86,11 @@ class PlayedAccount:
 class _CodeBuild:
     """Answers as CodeBuild does, and in place of a build puts there what that would have made."""
 
-    def __init__(self, played: PlayedAccount) -> None:
-        self._played = played
+    def __init__(self, played: PlayedAccount, client: Any) -> None:
+        self._played, self._client = played, client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
     def list_builds_for_project(self, **_: Any) -> dict[str, Any]:
         return {"ids": []}

@@ -1,5 +1,6 @@
 """A build is begun, or found under way, told of, and says why it failed."""
 
+import re
 from typing import Any
 
 import boto3
@@ -8,7 +9,9 @@ from botocore.stub import Stubber
 
 import infra.deploy.builds
 from infra.deploy.builds import run_build
+from infra.templates import read_template
 from serve.errors import Gen3DError
+from tests.conftest import ROOT
 
 SOURCE = "bucket/source/gen3d.zip"
 STARTED = {
@@ -87,7 +90,10 @@ def test_a_failure_names_phase_reason_and_log(codebuild: Any) -> None:
     with Stubber(codebuild) as stubber:
         stubber.add_response("list_builds_for_project", {}, RECENT)
         stubber.add_response("start_build", {"build": failed}, STARTED)
-        with pytest.raises(Gen3DError, match=r"ended as FAILED in BUILD: exit status 7\. .*/aws/codebuild/x.* abc"):
+        with pytest.raises(
+            Gen3DError,
+            match=r"ended as FAILED in BUILD: exit status 7\. .*/aws/codebuild/x --region eu-central-1 .* abc",
+        ):
             run(codebuild)
 
 
@@ -98,3 +104,10 @@ def test_a_quota_that_is_used_up_is_told_in_codebuilds_words(codebuild: Any) -> 
         stubber.add_client_error("start_build", "AccountLimitExceededException", words)
         with pytest.raises(Gen3DError, match=words):
             run(codebuild)
+
+
+def test_in_aws_the_image_has_the_base_of_the_dockerfile_from_a_registry_without_docker_hubs_limits() -> None:
+    environment = read_template("foundation")["Resources"]["ImageBuild"]["Properties"]["Environment"]
+    variables = {each["Name"]: each["Value"] for each in environment["EnvironmentVariables"]}
+    (base,) = re.findall(r"^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert variables["IMAGE_BUILD_FLAGS"] == f"--build-arg BASE=public.ecr.aws/docker/library/{base}"

@@ -9,7 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.deploy.codes import lambda_codes
 from infra.deploy.run import STEPS, carry_out, plan
+from infra.deploy.stack_steps import EndpointStep
+from infra.deploy.stacks import Stack
 from infra.deploy.step import Deployment
 from serve.errors import Gen3DError
 from tests.infra.deploy.conftest import Deploy, Done
@@ -120,7 +123,46 @@ def test_a_new_commit_has_a_new_image_and_a_new_instance(repository: Path, deplo
     git(repository, "commit", "--quiet", "--all", "--message", "Two")
     planned, _ = deploy()
     assert "start a new instance, and end the old one once that serves" in planned["endpoint"]
-    assert [name for name, changes in planned.items() if changes] == ["sources", "image", "endpoint"]
+    assert [name for name, changes in planned.items() if changes] == ["sources", "image", "endpoint", "prune"]
+
+
+def keys(played: PlayedAccount, deployment: Deployment, prefix: str) -> list[str]:
+    found = played.cloud.client("s3").list_objects_v2(Bucket=deployment.outputs["BucketName"], Prefix=prefix)
+    return [each["Key"] for each in found.get("Contents", ())]
+
+
+def test_of_earlier_commits_nothing_stays_in_the_bucket_but_jobs(
+    played: PlayedAccount, repository: Path, deployment: Callable[..., Deployment], deploy: Deploy
+) -> None:
+    found, s3 = deployment(), played.cloud.client("s3")
+    for key in ("code/jobs-0123456789ab.zip", "weights/0123456789ab/manifest.json", "users/a/jobs/1/image"):
+        s3.put_object(Bucket=found.outputs["BucketName"], Key=key, Body=b"old")
+    (repository / "buildspec.yml").write_text("version: 0.2\n# Pruned\n")
+    git(repository, "commit", "--quiet", "--all", "--message", "Pruned")
+    time.sleep(1)  # S3 counts in seconds
+    for key in lambda_codes():  # as if they had changed too
+        s3.put_object(Bucket=found.outputs["BucketName"], Key=key, Body=lambda_codes()[key])
+    planned, _ = deploy()
+    assert planned["prune"] == [
+        "delete 1 of code/, which this commit does not use (3 bytes)",
+        f"delete 1 of source/, which this commit does not use ({planned['prune'][1].rpartition('(')[2]}",
+    ]
+    after = deployment()
+    assert keys(played, after, "source/") == [f"source/gen3d-{after.commit[:16]}.zip"]
+    assert sorted(keys(played, after, "code/")) == sorted(lambda_codes())
+    assert keys(played, after, "users/") == ["users/a/jobs/1/image"]
+    # The engine preview has none of its own, so nobody knows whether others are to be had again.
+    assert keys(played, after, "weights/") == ["weights/0123456789ab/manifest.json"]
+
+
+def test_a_template_that_takes_a_new_output_can_be_deployed(deployment: Callable[..., Deployment]) -> None:
+    found = deployment()
+    del found.outputs["JobFinishedUrl"]  # as if the foundation were of an earlier commit
+    planned = plan(found)
+    assert planned["service"] == [
+        "change the stack Gen3D-local-service: how, is known when the stack foundation is changed"
+    ]
+    assert planned["endpoint"] == []
 
 
 def test_the_image_may_be_built_here(
@@ -183,6 +225,40 @@ def test_where_the_other_type_is_refused_scaling_is_on_again(
     assert deployment().before["endpoint"] == before
     planned, _ = deploy()
     assert not any(planned.values())
+
+
+def test_broken_off_while_scaling_is_off_it_says_what_that_costs(
+    deployment: Callable[..., Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    told: list[str] = []
+    monkeypatch.setattr(Stack, "set_parameters", lambda *_: None)
+    monkeypatch.setattr(Stack, "deploy", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        EndpointStep(deployment(told, parameters={"InstanceType": "ml.m5.4xlarge"})).do()
+    assert told[-1].endswith("until the same command has succeeded, an instance runs, and costs")
+
+
+def test_where_scaling_cannot_be_on_again_both_is_said(
+    deploy: Deploy, deployment: Callable[..., Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_parameters = Stack.set_parameters
+
+    def only_off(stack: Stack, parameters: dict[str, str]) -> None:
+        if parameters["Scaling"] == "on":
+            raise Gen3DError("deployment_failed", "CloudFormation could not take a change back.")
+        set_parameters(stack, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stack, "set_parameters", only_off)
+        with pytest.raises(Gen3DError, match=r"ml\.no\.such.* runs, and costs, until the same command has succeeded"):
+            deploy(parameters={"InstanceType": "ml.no.such"})
+    assert deployment().before["endpoint"]["Scaling"] == "off"
+    # With a type that there is; this cloud's change sets do not see what comes by a condition alone.
+    deploy(parameters={"InstanceType": "ml.m5.2xlarge"})
+    assert deployment().before["endpoint"]["Scaling"] == "on"
 
 
 @pytest.mark.parametrize(

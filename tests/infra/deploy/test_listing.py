@@ -10,6 +10,7 @@ import pytest
 
 from infra.deploy.listing import Block, blocks, listing
 from infra.deploy.run import STEPS
+from infra.deploy.stack_steps import EndpointStep
 from infra.deploy.step import Asked
 from infra.local.cloud import REGION, ROOT_KEYS
 from infra.templates import NAMES, read_template
@@ -107,9 +108,9 @@ def test_what_is_not_tried_says_why() -> None:
 
 
 def test_every_parameter_without_a_default_is_given() -> None:
-    text = listing(ASKED, REGION)
+    found = blocks(ASKED, REGION)
     for name in NAMES:
-        command = text[text.rindex(f'aws cloudformation deploy --stack-name "Gen3D-$STAGE-{name}"') :].split("\n\n")[0]
+        command = "\n".join(block.lines for block in found if block.step == name)
         for parameter, declared in read_template(name)["Parameters"].items():
             assert "Default" in declared or f'"{parameter}=' in command, (name, parameter)
 
@@ -163,10 +164,32 @@ def test_it_runs_top_to_bottom(pasted: "subprocess.CompletedProcess[str]", playe
     }
 
 
+def test_gen3d_deploy_finds_the_endpoint_as_it_would_make_it(
+    pasted: "subprocess.CompletedProcess[str]", checkout: Path, played: PlayedAccount
+) -> None:
+    given = {**ASKED.parameters}
+    found = played.deployment(checkout, [], engine="sam3d", parameters=given)
+    assert EndpointStep(found).plan() == []
+
+
+def test_it_leaves_nothing_of_earlier_commits(
+    pasted: "subprocess.CompletedProcess[str]", aws: Path, checkout: Path, played: PlayedAccount
+) -> None:
+    s3, bucket = played.cloud.client("s3"), f"gen3d-{STAGE}-123456789012-{REGION}"
+    old = ("source/gen3d-0.zip", "code/jobs-0.zip", "weights/0/a.ckpt")
+    for key in (*old, "users/a/label.json"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"0")
+    before = {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    steps = ("variables", "foundation", "sources", "prune")
+    done = run(aws, checkout, played, *(block for block in blocks(ASKED, REGION) if block.step in steps))
+    assert done.returncode == 0, done.stderr
+    assert {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]} == before - set(old)
+
+
 def test_pasted_again_it_changes_nothing_but_what_is_asked_for(
     pasted: "subprocess.CompletedProcess[str]", aws: Path, checkout: Path, played: PlayedAccount
 ) -> None:
-    other = Asked(STAGE, "sam3d", {**ASKED.parameters, "InstanceType": "ml.p3.2xlarge"})
+    other = Asked(STAGE, "sam3d", {**ASKED.parameters, "InstanceType": "ml.p3.2xlarge", "ConcurrentJobs": "2"})
     steps = ("variables", "foundation", "sources", "image", "service", "endpoint")
     done = run(aws, checkout, played, *(block for block in blocks(other, REGION) if block.step in steps))
     assert done.returncode == 0, done.stderr

@@ -86,7 +86,7 @@ def test_the_root_user_is_noted(look_with: Callable[..., Found]) -> None:
 
 
 def test_enough_quota_is_well(look_with: Callable[..., Found], stubs: dict[str, Stubber]) -> None:
-    quotas(stubs["service-quotas"], times=2, m5=1, builds=1)
+    quotas(stubs["service-quotas"], times=2, m5=2, builds=1)
     found = look_with("service-quotas")
     assert found["quota of ml.m5.large"].state == "ok"
     assert found["quota for builds"].state == "ok"
@@ -98,7 +98,7 @@ def test_no_quota_blocks_and_names_the_command_that_asks_for_it(
     quotas(stubs["service-quotas"], times=2, g6e=0, builds=0)
     found = look_with("service-quotas", engine="sam3d", parameters={"MaxInstances": "3"})
     assert found["quota of ml.g6e.xlarge"].state == "blocks"
-    assert "--quota-code L-g6e --desired-value 3 --region eu-central-1" in found["quota of ml.g6e.xlarge"].message
+    assert "--quota-code L-g6e --desired-value 4 --region eu-central-1" in found["quota of ml.g6e.xlarge"].message
     assert found["quota for builds"].state == "blocks"
     assert "--quota-code L-builds" in found["quota for builds"].message
 
@@ -111,6 +111,29 @@ def test_too_little_quota_and_a_type_that_is_not_listed_are_noted(
     assert found["quota of ml.g6e.xlarge"].state == "note"
     assert found["quota of ml.g6e.2xlarge"].state == "note"
     assert "offered in this region" in found["quota of ml.g6e.2xlarge"].message
+
+
+def test_a_quota_that_leaves_no_room_for_an_update_is_noted(
+    look_with: Callable[..., Found], stubs: dict[str, Stubber]
+) -> None:
+    quotas(stubs["service-quotas"], times=2, m5=1, builds=1)
+    found = look_with("service-quotas")["quota of ml.m5.large"]
+    assert found.state == "note"
+    assert "an update starts one more" in found.message
+    assert "--desired-value 2" in found.message
+
+
+def test_a_sender_whom_ses_has_forgotten_is_noted(
+    look_with: Callable[..., Found], stubs: dict[str, Stubber], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.deploy.preflight.sender_identity", lambda _: "is-there")
+    ses = stubs["sesv2"]
+    ses.add_response("get_account", {"SendingEnabled": True, "ProductionAccessEnabled": False, "SendQuota": {}})
+    for _ in range(2):
+        ses.add_client_error("get_email_identity", "NotFoundException")
+    found = look_with("sesv2")["sender gen3d@example.com"]
+    assert found.state == "note"
+    assert "aws sesv2 create-email-identity --region eu-central-1 --email-identity gen3d@example.com" in found.message
 
 
 def test_the_mail_sandbox_is_noted_and_a_verified_domain_is_well(

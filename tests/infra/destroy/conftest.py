@@ -5,7 +5,6 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 
@@ -13,11 +12,10 @@ from gen3d.__main__ import main
 from infra.deploy.account import Account, find_account
 from infra.deploy.stacks import Stack
 from infra.local.cloud import REGION, ROOT_KEYS, Cloud, running_cloud
-from infra.templates import Name, content_hash, read_template
+from infra.templates import Name, content_hash
+from tests.infra.playable import playable
 
 Told = tuple[int, str, str]
-# What the cloud on this machine has not. And without TLS, what wants TLS would keep S3 from telling the queues.
-_LACKING: Final = ("AWS::Budgets::Budget", "AWS::SecretsManager::ResourcePolicy", "AWS::S3::BucketPolicy")
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +34,7 @@ def deploy(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         folder = tmp_path_factory.mktemp(stage)
 
         def make(name: Name, **given: str) -> None:
-            template = _playable(name)
+            template = playable(name)
             (folder / f"{name}.json").write_text(json.dumps(template))
             known = {key: value for key, value in outputs.items() if key in template["Parameters"]}
             parameters = {**known, "Stage": stage, **given}
@@ -59,16 +57,6 @@ def deploy(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         return outputs
 
     return deploy_stage
-
-
-def _playable(name: Name) -> dict[str, Any]:
-    template = read_template(name)
-    resources = {key: each for key, each in template["Resources"].items() if each["Type"] not in _LACKING}
-    for each in resources.values():
-        if each["Type"] == "AWS::SQS::QueuePolicy":
-            document = each["Properties"]["PolicyDocument"]
-            document["Statement"] = [one for one in document["Statement"] if "Fn::If" not in one]
-    return {**template, "Resources": resources}
 
 
 @pytest.fixture

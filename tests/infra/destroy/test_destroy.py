@@ -71,8 +71,9 @@ def test_stacks_go_and_data_stays_until_it_is_to_go_too(
     assert status == 0, said + told
     order = [said.index(f"  Gen3D-one-{part} (") for part in ("endpoint", "service", "foundation")]
     assert order == sorted(order)
-    assert "the work on 1 job under way: nobody will end them" in said
+    assert "the work on at most 1 job under way: nobody will end them" in said
     assert "about 0.00 USD a month" in said
+    assert "gen3d@example.com, whom SES knows by it: other stages can no longer send mails as that" in said
     deleted = [line.split()[1] for line in told.splitlines() if line.endswith(": deleted")]
     assert deleted == [f"Gen3D-one-{part}:" for part in ("endpoint", "service", "foundation")]
     left = take_inventory(account, "one")

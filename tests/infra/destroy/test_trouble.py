@@ -8,7 +8,7 @@ import pytest
 
 from infra.deploy.account import Account
 from infra.deploy.stacks import Stack
-from infra.destroy.destruction import destroy, plan
+from infra.destroy.destruction import destroy, look_again, plan
 from infra.destroy.inventory import take_inventory
 from infra.local.cloud import Cloud
 from serve.errors import Gen3DError
@@ -159,3 +159,23 @@ def test_another_who_changes_a_stack_is_waited_for(
     destroy(busy, planned, with_data=False, tell=told.append)
     assert told[0] == "Gen3D-busy-foundation: waiting for what is under way (UPDATE_IN_PROGRESS)"
     assert Stack(account.client("cloudformation"), "Gen3D-busy-foundation", told.append).find() is None
+
+
+def test_what_is_listed_for_a_while_after_its_deletion_is_waited_for(
+    cloud: Cloud, account: Account, make_stack: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stack("Gen3D-slow-foundation", Queue=QUEUE)
+    address = cloud.client("sqs").create_queue(QueueName="Gen3D-slow-ImageUploaded")["QueueUrl"]
+    planned = plan(account, "slow")
+    destroy(account, planned, with_data=False, tell=lambda _: None)
+    monkeypatch.setattr("infra.destroy.destruction._LOOK_SECONDS", 0)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        cloud.client("sqs").delete_queue(QueueUrl=address)
+
+    remains = look_again(account, "slow", planned, with_data=False, tell=tell)
+    assert told == [f"slow: still listed, which may be about to end: queue {address}"]
+    assert remains.left == ()
+    assert address in {thing.name for thing in remains.gone}
