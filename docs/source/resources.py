@@ -169,6 +169,7 @@ _UNUSED: Final = "a deployment that does not use them any more"
 PREFIXES: Final = {
     "PUBLIC/": ("The page's files.", "`gen3d deploy`", "the next page replaces them"),
     "users/": ("A folder for each user, and in it one for each job.", "browsers, Lambdas, the container", "{jobs}"),
+    "users/notebook/": ("What the notebook asks and gets.", "the notebook, the container", "{Notebook} days"),
     "pending/": ("When the sweep is to look at which job.", "the Lambdas", "the job's end"),
     "async/output/": ("SageMaker's answers.", "SageMaker", "{Answers} days"),
     "async/failure/": ("SageMaker's failures.", "SageMaker", "{Failures} days"),

@@ -109,11 +109,11 @@ def limits() -> str:
         ["A link to a file works for", _time(jobs.link_seconds), ""],
         ["A sign-in's token is good for", f"{client['IdTokenValidity']} minutes", ""],
         ["Without signing in again for", f"{client['RefreshTokenValidity']} days", ""],
-        ["A password's length", f"at least {password['MinimumLength']} characters", ""],
+        ["A password", _password(password), ""],
         ["An invitation's password holds for", f"{password['TemporaryPasswordValidityDays']} days", ""],
         ["Photos are kept for, in days", *of(foundation, "PhotoDays")],
         ["Meshes are kept", "until their owner deletes them", ""],
-        ["What was deleted is gone for good after, in days", *of(foundation, "OldVersionDays")],
+        ["What was overwritten, or has expired, can be brought back for, in days", *of(foundation, "OldVersionDays")],
         ["A deleted job's mark, without content, stays for", f"{tombstones['ExpirationInDays']} days", ""],
     ]
     return table(["What", "How much", "Set by"], rows)
@@ -171,6 +171,17 @@ def _values(field: dict[str, Any]) -> str:
 def _bounds(option: str) -> tuple[int, int]:
     rule = _options()[option]["anyOf"][0]
     return rule["minimum"], rule["maximum"]
+
+
+def _password(policy: dict[str, Any]) -> str:
+    """What Cognito asks of one."""
+    kinds = {
+        "RequireLowercase": "a lower-case letter",
+        "RequireUppercase": "an upper-case letter",
+        "RequireNumbers": "a digit",
+        "RequireSymbols": "a symbol",
+    }
+    return f"at least {policy['MinimumLength']} characters, with {', '.join(kinds[each] for each in kinds if policy[each])}"
 
 
 def _time(seconds: int) -> str:

@@ -7,11 +7,11 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from infra.deploy.codes import KEYS
 from infra.deploy.preflight import BUILD_QUOTA
 from infra.deploy.stack_steps import TYPES, default_types
 from infra.deploy.step import Asked, Engine
 from infra.deploy.weights import HUB_PAGE, weights_prefix
+from infra.lambda_codes import KEYS
 from infra.page import ASK_AGAIN, FOR_A_YEAR
 from infra.page import TYPES as MEDIA_TYPES
 from infra.templates import Name, read_template
@@ -97,7 +97,7 @@ aws service-quotas list-service-quotas --service-code codebuild --output text \\
 
 _SOURCES: Final = f"""\
 rm -rf "$OUT" && mkdir -p "$OUT"
-.venv/bin/python -m infra.deploy.codes "$OUT"
+.venv/bin/python -m infra.lambda_codes "$OUT"
 aws s3 cp --recursive --only-show-errors "$OUT/code" "s3://$BUCKET/code"
 git archive --format=zip --output "$OUT/source.zip" "$COMMIT"
 aws s3 cp --only-show-errors "$OUT/source.zip" "s3://$BUCKET/$SOURCE"

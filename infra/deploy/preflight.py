@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 
 from infra.deploy.image import find_docker, image_uri
 from infra.deploy.stack_steps import find_identity, instance_types, sender_identity, sender_of
-from infra.deploy.stacks import ONLY_TO_DELETE
 from infra.deploy.step import Deployment
 from infra.deploy.weights import ADVICE, are_weights_there, has_token
 from infra.operator.stage import aws_errors
+from infra.stacks import ONLY_TO_DELETE
 from infra.templates import NAMES, read_template
 from serve.errors import Gen3DError
 

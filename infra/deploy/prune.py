@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any, Final
 
-from infra.deploy.codes import lambda_codes
 from infra.deploy.sources import source_key
 from infra.deploy.step import Step
 from infra.deploy.weights import weights_prefix
+from infra.lambda_codes import lambda_codes
 from model_loader.disk import size_text
 from model_loader.manifest import MANIFEST
 from serve.errors import Gen3DError

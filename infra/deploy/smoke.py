@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from infra.deploy.codes import has_object
 from infra.deploy.step import Step
+from infra.lambda_codes import has_object
 from infra.operator.service import Service, Session
 from infra.operator.stage import DeployedStage
 from serve.errors import Gen3DError

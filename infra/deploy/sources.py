@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from infra.deploy.codes import has_object, lambda_codes, put_codes
 from infra.deploy.step import Step
+from infra.lambda_codes import has_object, lambda_codes, put_codes
 from serve.errors import Gen3DError
 
 _COMMIT_DIGITS: Final = 16

@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Final
 from botocore.exceptions import ClientError
 
 from infra.cost.prices import INSTANCES
-from infra.deploy.codes import code_parameters
 from infra.deploy.image import image_uri
 from infra.deploy.sources import source_key
-from infra.deploy.stacks import ONLY_TO_DELETE
 from infra.deploy.step import Deployment, Engine, Step
 from infra.deploy.weights import weights_uri
+from infra.lambda_codes import code_parameters
+from infra.stacks import ONLY_TO_DELETE
 from infra.templates import HASHED, Name, content_hash, read_template, template_file
 from serve.errors import Gen3DError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, cast, get_args
 
 from infra.deploy.account import Account
-from infra.deploy.stacks import Stack
+from infra.stacks import Stack
 from infra.templates import NAMES, Name, read_template
 from serve.errors import Gen3DError
 

@@ -5,9 +5,9 @@ import json
 from typing import Final
 
 from infra.deploy.builds import run_build
-from infra.deploy.codes import has_object
 from infra.deploy.sources import source_key
 from infra.deploy.step import Deployment, Step
+from infra.lambda_codes import has_object
 from model_loader.catalog import bundle_files
 from model_loader.layout import DINOV2_COPIES, PARTS
 from model_loader.manifest import MANIFEST

@@ -11,10 +11,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from infra.deploy.account import Account
-from infra.deploy.stacks import Stack
 from infra.destroy.data import Data, delete_data, measure
 from infra.destroy.inventory import BUCKET, BUILDS, POOL, Inventory, Thing, take_inventory
 from infra.operator.stage import aws_errors
+from infra.stacks import Stack
 from infra.templates import Name
 from serve.errors import Gen3DError
 

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from infra.deploy.codes import code_parameters, put_codes
-from infra.deploy.stacks import Stack
+from infra.lambda_codes import code_parameters, put_codes
 from infra.local.cloud import Cloud, Keys
+from infra.stacks import Stack
 from infra.templates import NAMES as TEMPLATES
 from infra.templates import Name, content_hash, read_template, template_file
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.deploy.codes import lambda_codes
 from infra.deploy.run import STEPS, carry_out, plan
 from infra.deploy.stack_steps import EndpointStep
-from infra.deploy.stacks import Stack
 from infra.deploy.step import Deployment
+from infra.lambda_codes import lambda_codes
+from infra.stacks import Stack
 from serve.errors import Gen3DError
 from tests.infra.deploy.conftest import Deploy, Done
 from tests.infra.deploy.played import PlayedAccount, git

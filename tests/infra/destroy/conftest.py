@@ -10,8 +10,8 @@ import pytest
 
 from gen3d.__main__ import main
 from infra.deploy.account import Account, find_account
-from infra.deploy.stacks import Stack
 from infra.local.cloud import REGION, ROOT_KEYS, Cloud, running_cloud
+from infra.stacks import Stack
 from infra.templates import Name, content_hash
 from tests.infra.playable import playable
 

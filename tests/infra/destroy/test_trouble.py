@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from infra.deploy.account import Account
-from infra.deploy.stacks import Stack
 from infra.destroy.destruction import destroy, look_again, plan
 from infra.destroy.inventory import take_inventory
 from infra.local.cloud import Cloud
+from infra.stacks import Stack
 from serve.errors import Gen3DError
 
 Told = tuple[int, str, str]

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.deploy.stacks import Stack
 from infra.local.sagemaker_types import as_asked, sender_arn
 from infra.local.stage import Stage
+from infra.stacks import Stack
 from infra.templates import content_hash, template_file
 
 ASKED = botocore.session.get_session().get_service_model("sagemaker").shape_for("CreateEndpointConfigInput")

@@ -51,14 +51,14 @@ def test_the_bucket_is_encrypted_and_versioned() -> None:
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_what_is_deleted_by_itself_is_photos_tombstones_answers_old_versions_and_stale_uploads() -> None:
+def test_what_is_deleted_by_itself_is_photos_tombstones_answers_trials_old_versions_and_stale_uploads() -> None:
     rules = FOUNDATION["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     expiring = {rule["Id"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"Photos": {"Ref": "PhotoDays"}, "Tombstones": 7, "Answers": 14, "Failures": 14}
-    # A current object goes by its tag, or below SageMaker's prefixes: a user's meshes never do.
+    assert expiring == {"Photos": {"Ref": "PhotoDays"}, "Tombstones": 7, "Answers": 14, "Failures": 14, "Notebook": 14}
+    # A current object goes by its tag, or below SageMaker's and the notebook's prefixes: a user's meshes never do.
     for rule in rules:
         if rule["Id"] in expiring:
-            assert rule.get("TagFilters") or rule["Prefix"].startswith("async/")
+            assert rule.get("TagFilters") or rule["Prefix"].startswith(("async/", "users/notebook/"))
     others = {rule["Id"] for rule in rules} - set(expiring)
     assert others == {"OldVersions", "OldMarkers", "StaleUploads"}
 
@@ -72,6 +72,7 @@ def test_tags_and_prefixes_of_the_lifecycle_are_those_that_the_lambdas_write() -
     assert rules["Answers"]["Prefix"] == job_folder.ASYNC_OUTPUT
     assert rules["Failures"]["Prefix"] == job_folder.ASYNC_FAILURE
     assert rules["OldMarkers"]["Prefix"] == job_folder.PENDING
+    assert rules["Notebook"]["Prefix"] == job_folder.NOTEBOOK
 
 
 def test_queues_and_topics_are_never_encrypted_with_keys_that_keep_aws_out() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy.stacks import Stack
 from infra.local.stage import Stage
+from infra.stacks import Stack
 from serve.errors import Gen3DError
 
 Write = Callable[..., Path]
