@@ -148,7 +148,7 @@ ACTIONS = (
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.sampled_from(ACTIONS), st.integers(0, 29), st.one_of(st.none(), st.none(), st.integers(1, 40))),

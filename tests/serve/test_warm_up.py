@@ -64,7 +64,7 @@ def test_an_object_is_begun_with_guidance_and_another_made_whole(balls: Callable
 def test_the_preview_can_be_warmed_up_too(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "serve.warm_up"):
         warm_up(load_engine(Settings()))
-    begun, ended = caplog.records
+    begun, ended = (record for record in caplog.records if record.name == "serve.warm_up")
     assert (begun.getMessage(), ended.getMessage()) == ("warming up", "warmed up")
     assert vars(ended)["engine"] == "preview"
     assert vars(ended)["seconds"] > 0
@@ -73,7 +73,8 @@ def test_the_preview_can_be_warmed_up_too(caplog: pytest.LogCaptureFixture) -> N
 def test_the_preview_is_not_as_it_has_nothing_to_compile(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         load_warm_engine(Settings())
-    assert not caplog.records
+    # A stage that other tests share may be talking meanwhile.
+    assert not [record for record in caplog.records if record.name.startswith("serve.")]
 
 
 @pytest.mark.parametrize("code", ["no_depth", "reconstruction_failed"])
