@@ -106,9 +106,10 @@ def costs() -> str:
     lines = [
         table(["Paid for", "From the step", "USD a month"], rows, right=["USD a month"]),
         "",
-        f"An instance ({kind}) costs {price:g} USD an hour, first of all in the step endpoint. A job of one",
-        f"object that comes alone is taken to cost {alone:.2f} USD of that, with a start of {stages.START.value:g} s",
-        f"({stages.START.source}). Prices are of {prices.DATED}",
+        f"An instance ({kind}) costs {price:g} USD an hour; the step endpoint starts the first one. A job of one",
+        f"object that comes alone is taken to cost {alone:.2f} USD: the start of an instance, {stages.START.value:g} s",
+        f"({stages.START.source}),",
+        f"the job, and the end of the instance. Prices are of {prices.DATED}",
         f"for {prices.REGION}, none of them asked of AWS; infra/cost/prices.py says where each is from. What the two",
         "builds cost is not counted: nobody has run one.",
     ]

@@ -51,7 +51,9 @@ KINDS: Final = {
     "AWS::ApiGatewayV2::Integration": Kind("API Gateway"),
     "AWS::ApiGatewayV2::Route": Kind("API Gateway", name="RouteKey"),
     "AWS::ApiGatewayV2::Stage": Kind("API Gateway", name="StageName"),
-    "AWS::SQS::Queue": Kind("SQS", "requests, and two queues are polled always", "QueueName", is_idle=True),
+    "AWS::SQS::Queue": Kind(
+        "SQS", "requests; the two that a Lambda reads are polled always", "QueueName", is_idle=True
+    ),
     "AWS::SQS::QueuePolicy": Kind("SQS"),
     "AWS::SNS::Subscription": Kind("SNS"),
     "AWS::SNS::Topic": Kind("SNS", "messages", "TopicName"),
@@ -83,7 +85,7 @@ KINDS: Final = {
     "AWS::Lambda::EventInvokeConfig": Kind("Lambda"),
     "AWS::Lambda::EventSourceMapping": Kind("Lambda"),
     "AWS::Lambda::Function": Kind(
-        "Lambda", "calls, and seconds by memory; the sweep runs always", "FunctionName", is_idle=True
+        "Lambda", "calls, and seconds by memory; the sweep is called without jobs too", "FunctionName", is_idle=True
     ),
     "AWS::Lambda::Permission": Kind("Lambda"),
     "AWS::Events::Rule": Kind("EventBridge", name="Name"),
@@ -101,7 +103,7 @@ PURPOSES: Final = {
     "PageHeaders": "The headers that the page is sent with: what it may load, and from where.",
     "Distribution": "The page's address: `/` is the bucket's `PUBLIC/`, `/api/` the API.",
     "UserPool": "The users, their passwords and their second factors.",
-    "UserPoolClient": "As what the page and scripts sign users in.",
+    "UserPoolClient": "The client that the page and scripts sign users in with.",
     "HttpApiAuthorizer": "Checks the ID token of every call.",
     "HttpApiStage": "The API as it is deployed: its limit of rates and its log.",
     "HttpApiLog": "A line for each call of the API.",
@@ -139,12 +141,12 @@ PURPOSES: Final = {
     "NotifyMapping": "Gives the Lambda the messages of `Gen3D-STAGE-JobFinished`.",
     "SweepLog": "What the Lambda sweep logs.",
     "Sweep": "Ends jobs that nobody else ended, and puts lost ones back on their way.",
-    "SweepSchedule": "Has the sweep run every few minutes.",
+    "SweepSchedule": "Has the sweep run every five minutes.",
     "SweepPermission": "Lets the schedule call the Lambda.",
-    "SweepRetries": "No second try: the next run is near.",
+    "SweepRetries": "No second try after a failed run: the next one comes in five minutes.",
     "Sender": "The address that mails are sent from, which SES verifies by a mail.",
     "MailSettings": "How mails are sent: with TLS alone, and no more to those who bounced or complained.",
-    "MailTrouble": "Tells the admin which mails bounced, were complained of or refused.",
+    "MailTrouble": "Tells the admin which mails bounced, were reported as spam, or were rejected by SES.",
     "JobsErrorLines": "Counts the lines of level ERROR of the Lambda jobs.",
     "ExtractErrorLines": "Counts the lines of level ERROR of the Lambda extract.",
     "NotifyErrorLines": "Counts the lines of level ERROR of the Lambda notify.",
@@ -152,7 +154,7 @@ PURPOSES: Final = {
     "ContainerErrorLines": "Counts the container's lines of level ERROR.",
     "LostJobs": "Counts the jobs that the sweep ended.",
     "Dashboard": "The endpoint's queue, the GPU, failures, dead letters, Lambdas and API on one screen.",
-    "Budget": "Tells the admin what the account costs: at 80 % of `MonthlyBudget`, and when more than all is foreseen.",
+    "Budget": "Tells the admin when the account has spent 80 % of `MonthlyBudget`, and when AWS forecasts more.",
     "Notebook": "A notebook for work on the engine, with this project on its disk.",
     "NotebookStart": "Brings the project to the notebook, and stops it when it is idle.",
 }
@@ -170,7 +172,7 @@ PREFIXES: Final = {
     "PUBLIC/": ("The page's files.", "`gen3d deploy`", "the next page replaces them"),
     "users/": ("A folder for each user, and in it one for each job.", "browsers, Lambdas, the container", "{jobs}"),
     "users/notebook/": ("What the notebook asks and gets.", "the notebook, the container", "{Notebook} days"),
-    "pending/": ("When the sweep is to look at which job.", "the Lambdas", "the job's end"),
+    "pending/": ("When the sweep is to look at which job.", "the Lambdas", "the job has ended and its mails are sent"),
     "async/output/": ("SageMaker's answers.", "SageMaker", "{Answers} days"),
     "async/failure/": ("SageMaker's failures.", "SageMaker", "{Failures} days"),
     "weights/": ("The weights, below a hash of what they are.", "the build of the weights", _UNUSED),
@@ -202,13 +204,18 @@ OTHERS: Final = (
     ),
     (
         "Alarms whose names begin with `TargetTracking-endpoint/`",
-        "CloudWatch alarms, as remembered",
+        "Two alarms of CloudWatch, as remembered; the figures above count them",
         "Application Auto Scaling, for `ScaleByBacklog`",
     ),
     (
         "`AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint`",
         "A role of the account's (global), as remembered",
         "AWS, with the first `ScalableTarget`",
+    ),
+    (
+        "AWSServiceRoleForAPIGateway",
+        "A role of the account's (global), as remembered",
+        "AWS, with the account's first API",
     ),
     (
         "AWSLogDeliveryWrite20150319",
@@ -301,13 +308,16 @@ def prefixes() -> str:
     parameters = read_template("foundation")["Parameters"]
     rules = read_template("foundation")["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     days = {rule["Id"]: rule.get("ExpirationInDays") for rule in rules}
-    jobs = f"photos: `PhotoDays`, {parameters['PhotoDays']['Default']} days; all else: its owner deletes it"
+    jobs = (
+        f"photos: `PhotoDays`, {parameters['PhotoDays']['Default']} days; marks of cancelled and deleted jobs:"
+        f" {days['Tombstones']} days; all else: its owner deletes it"
+    )
     rows = [[code(name), holds, by, until.format(jobs=jobs, **days)] for name, (holds, by, until) in PREFIXES.items()]
     kept = parameters["OldVersionDays"]["Default"]
     return (
         table(["Prefix", "What lies there", "Who writes it", "Until"], rows)
-        + f"\n\nWhat was overwritten or deleted stays as an old version for `OldVersionDays`, {kept} days;"
-        " below `pending/` for one."
+        + f"\n\nWhat was overwritten or deleted stays as an old version for `OldVersionDays`, {kept} days; below"
+        "\n`pending/` for one. A job that its owner deletes goes at once, with its old versions."
     )
 
 

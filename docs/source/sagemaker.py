@@ -84,7 +84,7 @@ _ALARM: Final = {
 _NOTEBOOK: Final = {
     "InstanceType": "`none` makes none; a type without a GPU is enough to send jobs to the endpoint",
     "PlatformIdentifier": "Amazon Linux 2023",
-    "RoleArn": "reads source and weights, writes below `users/notebook/` alone, invokes the endpoint",
+    "RoleArn": "reads project, weights and all answers, writes below `users/notebook/` alone, invokes the endpoint",
     "LifecycleConfigName": "the script that runs at every start",
     "DirectInternetAccess": "in no network of one's own, for it needs packages",
     "RootAccess": "what is run in it needs none",
@@ -111,7 +111,7 @@ def asynchronous() -> str:
             "InvokeEndpointAsync",
             code("InvocationTimeoutSeconds"),
             code(asked["invocation_timeout_seconds"]),
-            "SageMaker's most; it counts from the instance on, which has several jobs",
+            "SageMaker's most; it counts from when the container has the job, which may wait there for others",
         ),
         (
             "the container",

@@ -1,6 +1,7 @@
 """Tables of what users and their programs meet: limits, the API, jobs, formats, options."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -76,8 +77,10 @@ def job_states() -> str:
     if set(names) != set(meanings):
         raise ValueError(f"statuses without a meaning, or gone: {set(names) ^ set(meanings)}")
     ends = names[names.index("succeeded") :]
-    rows = [[code(name), "yes" if name in ends else "no", meanings[name]] for name in names]
-    return table(["Status", "Has ended", "Meaning"], rows)
+    words = (_ROOT / "web" / "src" / "job" / "words.ts").read_text()
+    shown = dict(re.findall(r'^  (\w+): \{ text: "([^"]+)", icon:', words, re.MULTILINE))
+    rows = [[code(name), shown[name], "yes" if name in ends else "no", meanings[name]] for name in names]
+    return table(["Status", "On the page", "Has ended", "Meaning"], rows)
 
 
 def limits() -> str:
@@ -181,7 +184,8 @@ def _password(policy: dict[str, Any]) -> str:
         "RequireNumbers": "a digit",
         "RequireSymbols": "a symbol",
     }
-    return f"at least {policy['MinimumLength']} characters, with {', '.join(kinds[each] for each in kinds if policy[each])}"
+    wanted = ", ".join(kind for rule, kind in kinds.items() if policy[rule])
+    return f"at least {policy['MinimumLength']} characters, with {wanted}"
 
 
 def _time(seconds: int) -> str:

@@ -47,6 +47,10 @@ def shown(value: Any) -> str:
         for name, word in {**_PLACEHOLDERS, **{name: shown(inner) for name, inner in given.items()}}.items():
             text = text.replace(f"${{{name}}}", word)
         return str(text).replace("${", "{")
+    if function == "Fn::Split":
+        return shown(content[1])
+    if function == "Fn::Join":
+        return str(content[0]).join(map(shown, content[1])) if isinstance(content[1], list) else shown(content[1])
     return str(function)
 
 
@@ -62,6 +66,8 @@ def parameters(template: Name) -> str:
 
 
 def _bounds(parameter: dict[str, Any]) -> str:
+    if "ConstraintDescription" in parameter:
+        return str(parameter["ConstraintDescription"])
     if "AllowedValues" in parameter:
         return ", ".join(code(value) for value in parameter["AllowedValues"])
     if "MinValue" in parameter:
@@ -133,6 +139,7 @@ def alarms() -> str:
 
 
 def _when(alarm: dict[str, Any]) -> str:
+    statistics = {"Average": "average ", "Maximum": "largest ", "SampleCount": "samples of ", "Sum": "sum of "}
     signs = {"GreaterThanOrEqualToThreshold": "≥", "GreaterThanThreshold": ">", "LessThanThreshold": "<"}
     metric = alarm.get("MetricName", "")
     if "Metrics" in alarm:
@@ -141,7 +148,8 @@ def _when(alarm: dict[str, Any]) -> str:
     period = alarm.get("Period")
     times = shown(alarm["EvaluationPeriods"])
     for_long = "" if period is None else f" for {times} × {period} s"
-    return f"{code(metric)} {signs[alarm['ComparisonOperator']]} {shown(alarm['Threshold'])}{for_long}"
+    of = statistics[alarm["Statistic"]] if "Statistic" in alarm else ""
+    return f"{of}{code(metric)} {signs[alarm['ComparisonOperator']]} {shown(alarm['Threshold'])}{for_long}"
 
 
 def roles() -> str:
@@ -153,15 +161,17 @@ def roles() -> str:
                 if resource["Type"] != "AWS::IAM::Role":
                     continue
                 name = code(shown(resource["Properties"]["RoleName"]))
+                (trusted,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+                by = code(trusted["Principal"]["Service"])
                 for policy in resource["Properties"]["Policies"]:
                     for statement in policy["PolicyDocument"]["Statement"]:
                         actions, where = _listed(statement["Action"]), _listed(statement["Resource"])
                         shown_actions = ", ".join(code(action) for action in actions)
                         places = ", ".join(code(place) for place in dict.fromkeys(map(_place, where)))
-                        yield [name, shown_actions, places, _only_if(statement.get("Condition", {}))]
-                        name = ""
+                        yield [name, by, shown_actions, places, _only_if(statement.get("Condition", {}))]
+                        name = by = ""
 
-    return table(["Role", "May", "On", "Only if"], rows())
+    return table(["Role", "Used by", "May", "On", "Only if"], rows())
 
 
 def _only_if(condition: dict[str, dict[str, Any]]) -> str:

@@ -176,6 +176,13 @@ def test_every_module_has_a_room_and_the_floor_needs_no_other() -> None:
     assert [edge for edge in rooms.imports() if edge[0] == "floor"] == []
 
 
+def test_no_room_needs_one_that_needs_it() -> None:
+    needed = {room: {other for one, other in rooms.imports() if one == room} for room in rooms.ROOMS}
+    while leaves := {room for room, others in needed.items() if not others}:
+        needed = {room: others - leaves for room, others in needed.items() if room not in leaves}
+    assert needed == {}
+
+
 def test_lambdas_need_no_other_room_and_the_server_none_of_the_checkout() -> None:
     needed = {room: {other for one, other in rooms.imports() if one == room} for room in rooms.ROOMS}
     assert needed["lambdas"] == set()

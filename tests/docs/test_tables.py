@@ -2,7 +2,7 @@
 
 import pytest
 
-from docs.source.stacks import LAMBDAS, lambda_settings, parameters, shown
+from docs.source.stacks import LAMBDAS, alarms, lambda_settings, parameters, roles, shown
 from docs.source.tables import code, table
 from infra.templates import NAMES, read_template
 
@@ -27,6 +27,8 @@ def test_a_cell_stays_in_its_cell() -> None:
         ({"Fn::Sub": "gen3d-${Stage}-${AWS::AccountId}"}, "gen3d-STAGE-ACCOUNT"),
         ({"Fn::Sub": "${MaxPhotoMegabytes}000000"}, "{MaxPhotoMegabytes}000000"),
         ({"Fn::Sub": ["at ${Page}/", {"Page": {"Ref": "PageUrl"}}]}, "at PageUrl/"),
+        ({"Fn::Join": ["-", ["at", {"Ref": "Stage"}]]}, "at-STAGE"),
+        ({"Fn::Join": ["$252F", {"Fn::Split": ["/", {"Ref": "EndpointLogName"}]}]}, "EndpointLogName"),
         ({"Fn::If": ["HasAWS", {"Ref": "Distribution"}, ""]}, "Distribution"),
     ],
 )
@@ -47,3 +49,11 @@ def test_what_a_template_sets_a_lambda_to_is_one_of_its_settings() -> None:
     for name in LAMBDAS:
         for variable in read_template("service")["Resources"][name]["Properties"]["Environment"]["Variables"]:
             assert f"| {name.lower()} | `{variable}` |" in rows
+
+
+def test_an_alarm_says_what_it_takes_of_its_metric() -> None:
+    assert "| samples of `CPUUtilization` ≥ 55 for InstanceHours × 3600 s |" in alarms()
+
+
+def test_a_role_says_who_acts_with_it() -> None:
+    assert "| `Gen3D-STAGE-notify-REGION` | `lambda.amazonaws.com` | `logs:CreateLogStream`" in roles()

@@ -53,12 +53,15 @@ def test_a_failure_without_notice_is_found_with_its_reason(world: World) -> None
     assert world.outcome(job)["error"]["message"] == "CUDA out of memory"
 
 
-def test_an_upload_that_never_came_ends_the_job(world: World) -> None:
+def test_an_upload_that_never_came_ends_the_job_and_is_nothing_to_warn_of(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     ada = person()
     job, _ = world.create(ada)
     world.later(minutes=61)
     world.settle()
     assert world.outcome(job)["error"]["code"] == "upload_missing"
+    assert {record.levelname for record in caplog.records if record.name == "Gen3D-sweep"} == {"INFO"}
     assert world.api(ada, "GET", f"/api/jobs/{job.id}")[1]["status"] == "failed"
 
 

@@ -36,11 +36,11 @@ _FRAMES: Final = (
     Frame("Data", Area(585, 375, 775, 560), "#eef8ec", "#6aa84f"),
     Frame("Inference", Area(815, 272, 1262, 545), "#eaf8f4", "#45a98f"),
     Frame(
-        "Lambdas and queues: a role for each Lambda",
+        "Queues, and Lambdas that write the job folders",
         Area(440, 582, 1262, 832),
         "#fff6ec",
         "#e8944a",
-        title_at=Point(850, 815),
+        title_at=Point(820, 815),
     ),
     Frame("Watching and telling", Area(440, 852, 1262, 1000), "#fff1f1", "#dd8585"),
 )
@@ -50,9 +50,11 @@ _NODES: Final = (
     Node("person", 110, 465, "Person", ("browser, curl,", "gen3d submit"), "person"),
     Node("admin", 110, 905, "Operator", ("gen3d deploy,", "status, redrive"), "person"),
     # Building.
-    Node("weights", 520, 150, "weights", ("alone reads the token",), "codebuild", ("foundation.WeightsBuild",)),
+    Node(
+        "weights", 520, 150, "Build of weights", ("alone reads the token",), "codebuild", ("foundation.WeightsBuild",)
+    ),
     Node("token", 700, 150, "Secrets Manager", ("the hub's token",), "secret", ("foundation.HubToken",)),
-    Node("image", 850, 150, "image", ("knows no secret",), "codebuild", ("foundation.ImageBuild",)),
+    Node("image", 850, 150, "Build of images", ("knows no secret",), "codebuild", ("foundation.ImageBuild",)),
     Node("images", 1000, 150, "ECR", ("images by digest",), "ecr", ("foundation.Images",)),
     Node("notebook", 1180, 150, "Notebook", ("where asked for",), "notebook", ("service.Notebook",)),
     # Open to the Internet.

@@ -93,12 +93,12 @@ _ARROWS: Final = (
     Arrow("extract.right", "endpoint.left", ("InvokeEndpointAsync",), number="5", colour="blue", at=Point(935, 130)),
     Arrow("endpoint.bottom", "decode.top", ("POST", "/invocations"), number="6", colour="blue", at=Point(1148, 243)),
     Arrow(
-        "finish.left",
+        "store.left-12",
         "output.right",
         ("each object, once done",),
         number="7",
         colour="blue",
-        bend=770,
+        via=(Point(990, 602), Point(990, 548), Point(770, 548), Point(770, 570)),
         at=Point(800, 548),
     ),
     Arrow("store.left", "answer.right", number="8", colour="blue", at=Point(1002, 614)),
@@ -139,7 +139,7 @@ def _stages() -> tuple[Node, ...]:
         "segment": "box → mask",
         "reconstruct": "mask → dense mesh",
         "finish": "dense mesh → mesh, texture",
-        "store": "files, manifest",
+        "store": "files, then the manifest",
     }
     return tuple(
         Node(stage, 1148, 350 + 66 * place, stage, (said[stage],), width=206) for place, stage in enumerate(_STAGES)

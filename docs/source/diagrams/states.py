@@ -66,7 +66,7 @@ _ARROWS: Final = (
     Arrow("running.right+6", "partial.left", colour="blue", bend=900),
     Arrow("running.bottom+30", "failed.left-14", ("no_object_made",), colour="red", at=Point(905, 241)),
     Arrow("running.bottom", "failed.left", colour="red"),
-    Arrow("queued.bottom", "failed.left", ("inference_failed, result_unreadable",), colour="red", at=Point(675, 255)),
+    Arrow("queued.bottom", "failed.left", ("inference_failed", "result_unreadable"), colour="red", at=Point(662, 247)),
     Arrow(
         "uploaded.bottom",
         "failed.left+14",
@@ -76,7 +76,7 @@ _ARROWS: Final = (
     ),
     Arrow("waiting.bottom", "failed.bottom", ("upload_missing",), colour="red", bend=310, at=Point(220, 305)),
     Arrow("running.bottom-30", "lost.left-8", colour="red"),
-    Arrow("queued.bottom-30", "lost.left-8", ("no_answer",), colour="red", at=Point(650, 338)),
+    Arrow("queued.bottom-30", "lost.left-8", ("no_answer, never_submitted",), colour="red", at=Point(645, 338)),
     Arrow("uploaded.bottom-30", "lost.left+8", ("never_submitted",), colour="red", at=Point(420, 375)),
     Arrow("any.right", "cancelled.left"),
     Arrow("all.right", "deleted.left"),
