@@ -132,7 +132,7 @@ def test_the_curl_examples_run_as_printed(folder: Path) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail("the examples need curl")
         pytest.skip("the examples need curl")
-    (serve,) = commands(SERVER, "gen3d serve\n")
+    (serve,) = commands(SERVER, ".venv/bin/gen3d serve\n")
     examples = commands(SERVER, "curl")
     assert len(examples) == 3, "one for each form of a request"
     with serving(folder, serve) as address:

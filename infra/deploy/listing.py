@@ -54,7 +54,12 @@ def blocks(asked: Asked, region: str | None) -> list[Block]:
     return [
         Block("variables", "all that differs from one stage to another", _variables(asked, region, engine)),
         Block("preflight", "who deploys, and what the account may", _PREFLIGHT),
-        Block("preflight", "the quotas; each has to be 1 or more", _QUOTAS, "no local cloud has Service Quotas"),
+        Block(
+            "preflight",
+            "the quotas: of instances, one more than MaxInstances; of builds, 1",
+            _QUOTAS,
+            "no local cloud has Service Quotas",
+        ),
         Block("foundation", "the stack that holds data", _foundation(asked)),
         Block("sources", "zips and the commit's archive, under keys that say what is in them", _SOURCES),
         *_image(asked),
@@ -93,7 +98,7 @@ for type in $INSTANCE_TYPE $SECOND_INSTANCE_TYPE $THIRD_INSTANCE_TYPE; do
 done
 aws service-quotas list-service-quotas --service-code codebuild --output text \\
   --query "Quotas[?QuotaName=='{BUILD_QUOTA}'].[QuotaName, QuotaCode, Value]"
-# For more: aws service-quotas request-service-quota-increase --service-code … --quota-code … --desired-value 1"""
+# For more: aws service-quotas request-service-quota-increase --service-code … --quota-code … --desired-value …"""
 
 _SOURCES: Final = f"""\
 rm -rf "$OUT" && mkdir -p "$OUT"
@@ -186,6 +191,8 @@ _SMOKE: Final = Block(
     "a photo through the endpoint, by a user who is made for it, and whose mails nobody reads",
     """\
 POOL=$(output UserPoolId) USER_EMAIL=success+gen3d@simulator.amazonses.com
+# A smoke test that failed has left its user.
+aws cognito-idp admin-delete-user --user-pool-id "$POOL" --username "$USER_EMAIL" 2> /dev/null || true
 aws cognito-idp admin-create-user --user-pool-id "$POOL" --username "$USER_EMAIL" --message-action SUPPRESS \\
   --user-attributes "Name=email,Value=$USER_EMAIL" Name=email_verified,Value=true --query User.Username --output text
 export GEN3D_PASSWORD="Aa1-$(openssl rand -hex 16)"
@@ -252,9 +259,7 @@ def _image(asked: Asked) -> list[Block]:
     if asked.image == "local":
         build = Block("image", "built here by Docker, and pushed", _IMAGE_BY_DOCKER, "the repository is in AWS")
     else:
-        build = Block(
-            "image", "built by CodeBuild, and pushed; an hour or two", _IMAGE_BY_CODEBUILD, "no local CodeBuild builds"
-        )
+        build = Block("image", "built by CodeBuild, and pushed", _IMAGE_BY_CODEBUILD, "no local CodeBuild builds")
     return [build, Block("image", "its address, by the digest", _IMAGE_URI)]
 
 

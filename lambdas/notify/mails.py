@@ -85,7 +85,7 @@ def _story(outcome: Outcome) -> list[str]:
 def _objects(outcome: Outcome) -> list[str]:
     lines = []
     for each in outcome.objects:
-        name = f"Object {each.index}" + (f" ({each.label})" if each.label else "")
+        name = f"Object {each.index + 1}" + (f" ({each.label})" if each.label else "")
         lines.append(f"{name}: {'made' if each.error is None else f'failed. {each.error.message}'}")
     return lines
 
