@@ -219,7 +219,8 @@ class _Camera:
         person.sign_in(visitor.user)
         expect(person.button("Choose a photo")).to_be_visible()
         page.wait_for_load_state("networkidle")
-        page.wait_for_function("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+        for image in page.locator("img").all():
+            image.evaluate("(image) => image.decode()")
         self.take("new")
         person.choose(PHOTOS / "astronaut.jpg")
         expect(person.heading("Draw a box around each thing")).to_be_visible()
