@@ -78,9 +78,11 @@ upload() { # upload < JOB: the form's fields, and the photo as the last of them
 }
 
 wait_for() { # wait_for TOKEN ID FILE: asks for the job until it has ended; all there is to say of it is in the file
-  until ask "$PAGE/api/jobs/$2" -H "Authorization: Bearer $1" -o "$3" && [ "$(value '["ended_at"]' < "$3")" != None ]; do
+  while ask --retry 3 "$PAGE/api/jobs/$2" -H "Authorization: Bearer $1" -o "$3"; do
+    [ "$(value '["ended_at"]' < "$3")" = None ] || return 0
     sleep 1
   done
+  return 1
 }
 
 download() { # download FOLDER < JOB: every file of every object, and those of the job as a whole

@@ -29,8 +29,8 @@ printf %s "$JOB" | python3 -c 'if True:
     print("form-string =", json.dumps("=".join(field)))
 ' | curl -sS -K - -F {file}
 ID=$(printf %s "$JOB" | value '["id"]')
-until curl -sS -o job.json {page}/api/jobs/$ID -H "Authorization: Bearer $TOKEN" \\
-  && grep -q '"ended_at": "' job.json; do sleep 1; done
+while curl -sSf -o job.json {page}/api/jobs/$ID -H "Authorization: Bearer $TOKEN" \\
+  && ! grep -q '"ended_at": "' job.json; do sleep 1; done
 curl -sS -o object-0.glb "$(value '["objects"][0]["files"][0]["url"]' < job.json)"
 """
 
