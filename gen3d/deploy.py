@@ -26,7 +26,7 @@ _EXAMPLES: Final = """examples:
 It first looks whether the account has what is needed, shows what would change, and asks. Whatever ends it, the same
 command goes on from there; where nothing is to be done it changes nothing. What is not given stays as the stage has it.
 At the end it deletes from the bucket what earlier commits needed there: zips, archives, weights.
-The engine preview on a CPU lets the whole road be tried without a GPU. AWS credentials, profile and region come from the
+The engine preview lets the whole road be tried without a GPU. AWS credentials, profile and region come from the
 environment, as for the AWS CLI; they need an administrator's rights. A stage is that of a commit: commit first.
 
 Nobody has run this in AWS yet: there was no account where it was written. Every run ends with a list of what was tried
