@@ -20,7 +20,7 @@ SAM3D_SOURCE ?=
 PHOTOS := out/photos
 DEMO := out/demo
 
-.PHONY: help setup setup-sam3d demo test test-benchmarks test-sam3d test-image test-image-sam3d lint scan awscli diagrams docs format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
+.PHONY: help setup setup-sam3d demo test test-deploy test-documents test-benchmarks test-sam3d test-image test-image-sam3d lint scan awscli diagrams docs format schema benchmarks screens renders benchmarks-sam3d benchmarks-mesh lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made.
@@ -75,9 +75,18 @@ $(PHOTOS)/coffee.jpg: demo/photos.py | setup
 $(WEB): web/package-lock.json | setup
 	$(NPM) ci --no-audit --no-fund
 
-test: setup $(WEB) $(AWSCLI)/ready ## Run the tests; those of the page need Chromium.
+# Tests that have a target of their own, for together they take too long to wait for.
+APART := tests/image tests/benchmarks tests/docs tests/notebooks tests/infra/deploy tests/infra/destroy
+
+test: setup $(WEB) ## Run the tests; those of the page need Chromium.
 	$(NPM) run --silent test
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto --ignore tests/image --ignore tests/benchmarks
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto $(addprefix --ignore ,$(APART))
+
+test-deploy: setup $(WEB) $(AWSCLI)/ready ## Deploy and destroy whole stages in a local cloud, by gen3d and by the AWS CLI.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto tests/infra/deploy tests/infra/destroy
+
+test-documents: setup $(WEB) $(AWSCLI)/ready ## Run what the documents and the notebook tell their readers to run.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto tests/docs tests/notebooks
 
 test-benchmarks: setup $(WEB) ## Try the programs that measure, on little.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n auto tests/benchmarks
