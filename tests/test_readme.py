@@ -78,7 +78,7 @@ def test_the_readme_repeats_no_figure_that_is_not_in_that_page() -> None:
     rows = re.findall(r"^\|(.*)\|$", README.partition("## Measured")[2].partition("\n## ")[0], re.MULTILINE)[2:]
     measured = set(re.findall(r"\d[\d.]*", MEASURED))
     assert rows
-    spoken_of_otherwise = {"0.43", "11.5", "5.1", "2"}  # 1.11 × 0.39; 11.48; 5112; what SageMaker allows
+    spoken_of_otherwise = {"11.5", "5.1", "2"}  # 11.48; 5112; what SageMaker allows
     for row in rows:
         for figure in re.findall(r"\d[\d.]*", " ".join(row.split("|")[1:])):
             assert figure in spoken_of_otherwise | measured, (figure, row)
