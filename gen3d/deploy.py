@@ -3,14 +3,13 @@
 import argparse
 import importlib.util
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Final
 
 from gen3d.checkout import need_checkout
 from gen3d.clock import Clock
 from gen3d.confirm import confirm
-from gen3d.stage_options import stage_name
+from gen3d.stage_options import stage_name, typed
 from serve.errors import Gen3DError
 
 if TYPE_CHECKING:
@@ -148,17 +147,18 @@ def _asked(arguments: argparse.Namespace) -> "Asked":
 
 def _again(arguments: argparse.Namespace, region: str) -> str:
     """The same command, wherever it is given."""
-    words = ["gen3d", "deploy", "--stage", arguments.stage, "--region", region]
-    for option, value in (
-        ("--admin-email", arguments.admin_email),
-        ("--sender", arguments.sender),
-        ("--engine", arguments.engine),
-        ("--instance-types", ",".join(arguments.instance_types or ()) or None),
-        ("--image", arguments.image if arguments.image != "codebuild" else None),
-        *(("--parameter", "=".join(each)) for each in arguments.parameter),
-    ):
-        words += [] if value is None else [option, value]
-    return shlex.join([*words, *(["--no-smoke"] if arguments.no_smoke else [])])
+    return typed(
+        arguments,
+        "deploy",
+        region=region,
+        admin_email=arguments.admin_email,
+        sender=arguments.sender,
+        engine=arguments.engine,
+        instance_types=",".join(arguments.instance_types or ()) or None,
+        image=arguments.image if arguments.image != "codebuild" else None,
+        parameter=["=".join(each) for each in arguments.parameter],
+        no_smoke=arguments.no_smoke,
+    )
 
 
 def _types(text: str) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
 """`gen3d destroy`: a stage in an AWS account, taken down, and looked whether it is gone. Knows no AWS."""
 
 import argparse
-import shlex
 import sys
 from typing import TYPE_CHECKING, Final
 
 from gen3d.checkout import need_checkout
 from gen3d.clock import Clock
-from gen3d.stage_options import add_region, stage_name
+from gen3d.stage_options import add_region, stage_name, typed
 from gen3d.words import count
 from serve.errors import Gen3DError
 
@@ -167,8 +166,7 @@ def _say_unseen(kinds: tuple[str, ...]) -> None:
 
 def _again(arguments: argparse.Namespace, region: str, *, delete_data: bool = False) -> str:
     """The same command, wherever it is given."""
-    words = ["gen3d", "destroy", "--stage", arguments.stage, "--region", region]
-    return shlex.join([*words, *(["--delete-data"] if delete_data or arguments.delete_data else [])])
+    return typed(arguments, "destroy", region=region, delete_data=delete_data or arguments.delete_data)
 
 
 def _contents(bucket: "Bucket") -> str:

@@ -75,11 +75,17 @@ def typed(arguments: argparse.Namespace, *words: str, **options: object) -> str:
     Args:
         arguments: What this command was given: its stage and its region.
         words: The command, without `gen3d` before it.
-        options: What else is said, by the options' names; those that are None are not.
+        options: What else is said, by the options' names. Those that are None or False are not, those that are True
+            have no value, and a list's are said one by one. A region here is said in place of the arguments'.
     """
-    said = {"stage": arguments.stage, "region": arguments.region, **options}
-    given = [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
-    return shlex.join(["gen3d", *words, *given])
+    said = ["gen3d", *words]
+    for name, value in {"stage": arguments.stage, "region": arguments.region, **options}.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            said.append(option)
+        elif value is not None and value is not False:
+            said += [word for each in (value if isinstance(value, list) else [value]) for word in (option, str(each))]
+    return shlex.join(said)
 
 
 def need_stages() -> None:

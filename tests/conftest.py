@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import boto3
 import pytest
@@ -41,6 +41,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def lack(missing: str) -> NoReturn:
+    """Ends a test that cannot run here: skipped on a laptop; in CI (where the variable CI is `true`) failed."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the photographs of the demo, such as `coffee.jpg`."""
@@ -60,10 +67,20 @@ def program() -> str:
     found = find_browser()
     if found is not None:
         return found
-    missing = f"the page's tests need a browser on the PATH: {', '.join(NAMES)}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    lack(f"the page's tests need a browser on the PATH: {', '.join(NAMES)}")
+
+
+@pytest.fixture(scope="session")
+def aws() -> Path:
+    """The AWS CLI: what `make awscli` made, which wants other versions than ours, or the machine's own.
+
+    Without it the test is skipped on a laptop; in CI (where the variable CI is `true`) it fails.
+    """
+    own = ROOT / "out" / "awscli" / "bin" / "aws"
+    found = str(own) if own.exists() else shutil.which("aws")
+    if found is None:
+        lack("the AWS CLI is missing: make awscli")
+    return Path(found)
 
 
 @pytest.fixture(scope="session")
@@ -74,10 +91,7 @@ def node() -> str:
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        missing = "the glTF validator and glTF Transform need node and npm on the PATH"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        lack("the glTF validator and glTF Transform need node and npm on the PATH")
     _install_packages(npm)
     return node
 

@@ -9,7 +9,8 @@ from typing import Final
 from docs.source.regions import REGIONS
 
 _DOCS: Final = Path(__file__).parents[1]
-_REGION: Final = re.compile(r"(<!-- generated: (\S+) \(make docs\) -->\n)(.*?)(<!-- end: (\S+) -->)", re.DOTALL)
+# What begins a region, its name, its text, what ends it, the name there.
+REGION: Final = re.compile(r"(<!-- generated: (\S+) \(make docs\) -->\n)(.*?)(<!-- end: (\S+) -->)", re.DOTALL)
 
 
 class RegionError(Exception):
@@ -31,9 +32,9 @@ def generated(text: str, regions: Mapping[str, Callable[[], str]]) -> str:
             raise RegionError(f"there is no region {name}; there are {', '.join(sorted(regions))}")
         return f"{begin}\n{regions[name]().strip()}\n\n{end}"
 
-    written = _REGION.sub(write, text)
+    written = REGION.sub(write, text)
     for word in ("generated", "end"):
-        if written.count(f"<!-- {word}: ") != len(_REGION.findall(written)):
+        if written.count(f"<!-- {word}: ") != len(REGION.findall(written)):
             raise RegionError(f"a comment that says '{word}' stands alone")
     return written
 

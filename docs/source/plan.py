@@ -34,7 +34,7 @@ _PAID: Final = {
 }
 
 
-def _region(step: str) -> str:
+def region_of(step: str) -> str:
     """A step's region: `plan-smoke-test`."""
     return f"plan-{step.replace(' ', '-')}"
 
@@ -147,7 +147,7 @@ REGIONS: Final[dict[str, Callable[[], str]]] = {
     "plan-steps": steps,
     "plan-costs": costs,
     "plan-head": head,
-    **{_region(step): _commands(step) for step in LISTED},
+    **{region_of(step): _commands(step) for step in LISTED},
     "plan-bundle": weights,
     **SAGEMAKER,
     "plan-tried": tried,

@@ -17,6 +17,7 @@ from typing import Any, Final
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from docs.source.generate import REGION
 from tests.conftest import ROOT
 
 # All that readers get: those at the top of the repository and those in docs/.
@@ -33,7 +34,6 @@ MARKS: Final = (
 # And this where something else runs it: a test, or the pipeline.
 _RUN_BY: Final = re.compile(r"(?:> |<!-- )Run by (\S+?)(?: [\w ]+)?\.(?: -->)?")
 _MARKDOWN: Final = MarkdownIt("commonmark").enable("table")
-_GENERATED: Final = re.compile(r"<!-- generated: (\S+) \(make docs\) -->\n(.*?)\n?<!-- end: (\S+) -->", re.DOTALL)
 # GitHub drops these from a heading's anchor: all but letters, digits, `-`, `_` and blanks.
 _NOT_IN_ANCHOR: Final = re.compile(r"[^\w\- ]")
 
@@ -138,7 +138,7 @@ class Document:
     @cached_property
     def regions(self) -> list[Region]:
         """What `make docs` writes."""
-        return [Region(name, end, text) for name, text, end in _GENERATED.findall(self.text)]
+        return [Region(name, end, text.removesuffix("\n")) for _, name, text, _, end in REGION.findall(self.text)]
 
     def _inline(self) -> Iterator[tuple[Token, int]]:
         line = 0

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from docs.source.plan import LISTED, NOT_RUN, RUN
+from docs.source.plan import LISTED, NOT_RUN, RUN, region_of
 from infra.deploy.account import Account
 from infra.deploy.listing import blocks, listing
 from infra.deploy.run import carry_out
@@ -22,28 +21,13 @@ from infra.destroy.destruction import plan
 from infra.local.cloud import ACCOUNT, REGION, ROOT_KEYS, running_cloud
 from tests.conftest import ROOT
 from tests.docs.documents import Block, Document, run_blocks
-from tests.infra.deploy.played import STAGE, PlayedAccount, make_repository
+from tests.infra.deploy.played import STAGE, TYPES, PlayedAccount, make_repository
 
 PLAN: Final = Document(ROOT / "docs" / "Gen3D - Implementation Plan - 1.0.md")
 HERE: Final = "> Run by tests/docs/test_implementation_plan.py against a local cloud."
 VERIFY: Final = [block for block in PLAN.blocks if block.mark == HERE and block.text.startswith("# verify: ")]
 UNDO: Final = [block for block in PLAN.blocks if block.mark == HERE and block.text.startswith("# undo")]
-# moto knows none of the default types.
-TYPES: Final = {"InstanceType": "ml.g4dn.xlarge", "SecondInstanceType": "", "ThirdInstanceType": ""}
 ADDRESSES: Final = {"AdminEmail": "ada@example.com", "SenderEmail": "gen3d@example.com"}
-
-
-@pytest.fixture(scope="module")
-def aws() -> Path:
-    """The AWS CLI. Without it the test is skipped on a laptop; in CI it fails."""
-    own = ROOT / "out" / "awscli" / "bin" / "aws"
-    found = str(own) if own.exists() else shutil.which("aws")
-    if found is None:
-        missing = "the AWS CLI is missing: make awscli"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Path(found)
 
 
 # The listing.
@@ -51,7 +35,7 @@ def aws() -> Path:
 
 def test_its_blocks_together_are_the_listing() -> None:
     regions = {region.name: region.text for region in PLAN.regions}
-    shown = "\n".join(regions[name] for name in ("plan-head", *(f"plan-{step.replace(' ', '-')}" for step in LISTED)))
+    shown = "\n".join(regions[name] for name in ("plan-head", *map(region_of, LISTED)))
     commands = re.findall(r"```sh\n(.*?)```", shown, re.DOTALL)
     assert "\n".join(commands) == listing(Asked("prod"), None)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import lack
 from tests.infra.copies import commit_all, copy_checkout
 
 REPOSITORY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/gen3d-prod"
@@ -40,9 +41,7 @@ def test_without_a_docker_client_it_says_what_to_install(copy: Path, action: lis
 @pytest.mark.parametrize("action", [["build"], ["push", "preview", "--repository", REPOSITORY, "--revision", COMMIT]])
 def test_without_an_engine_it_says_what_to_start(copy: Path, action: list[str]) -> None:
     if shutil.which("docker") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no Docker client: container/engine.sh installs one")
-        pytest.skip("there is no Docker client: container/engine.sh installs one")
+        lack("there is no Docker client: container/engine.sh installs one")
     done = gen3d(copy, *action)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -19,10 +19,10 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from infra.local.stage import Stage, User
+from infra.local.stage import Stage
 from lambdas.shared.job_folder import Job
 from tests.conftest import ROOT
-from tests.infra.local.visitors import Visitor, send, sign_up
+from tests.infra.local.visitors import Visitor, invite, send, sign_up
 from tests.web.axe import SCHEMES
 from tests.web.browser import PATIENCE_MS, find_browser, launched, running_page
 from tests.web.engine import resting_engine
@@ -141,19 +141,6 @@ def _photograph_mail(browser: Browser, visitor: Visitor, job: Job, to: Path) -> 
     page.close()
 
 
-def _invite(stage: Stage, email: str) -> User:
-    """Somebody who has not been here yet."""
-    user = User(email, "First-Password-1")
-    stage.cloud.client("cognito-idp").admin_create_user(
-        UserPoolId=stage.outputs["UserPoolId"],
-        Username=user.email,
-        TemporaryPassword=user.password,
-        MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": "email", "Value": user.email}, {"Name": "email_verified", "Value": "true"}],
-    )
-    return user
-
-
 def _submit(visitor: Visitor, photo: str, things: dict[str, tuple[int, int, int, int]]) -> Job:
     data = (PHOTOS / f"{photo}.jpg").read_bytes()
     boxes = [
@@ -211,7 +198,7 @@ class _Camera:
         expect(person.heading("Sign in")).to_be_visible()
         self.take("sign-in")
         self.take_part("sign-in-card", ".session-card", 800)
-        person.sign_in(_invite(visitor.stage, f"ada-{self.device}@example.com"))
+        person.sign_in(invite(visitor.stage, f"ada-{self.device}@example.com"))
         expect(person.heading("Choose a password")).to_be_visible()
         self.take("password")
         self.take_part("password-card", ".session-card", 800)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import httpx
 from playwright.sync_api import expect
 
-from infra.local.stage import Stage, User
-from tests.infra.local.visitors import Visitor
+from infra.local.stage import Stage
+from tests.infra.local.visitors import Visitor, invite
 from tests.web.person import Person
 
 Open = Callable[..., Person]
@@ -35,14 +35,7 @@ def test_a_reload_does_not_sign_out(open_page: Open, visitor: Visitor) -> None:
 
 
 def test_the_first_time_one_chooses_a_password(open_page: Open, stage: Stage) -> None:
-    user = User("first-time@example.com", "First-Password-1")
-    stage.cloud.client("cognito-idp").admin_create_user(
-        UserPoolId=stage.outputs["UserPoolId"],
-        Username=user.email,
-        TemporaryPassword=user.password,
-        MessageAction="SUPPRESS",
-        UserAttributes=[{"Name": "email", "Value": user.email}, {"Name": "email_verified", "Value": "true"}],
-    )
+    user = invite(stage, "first-time@example.com")
     person = open_page()
     person.expected.append(REFUSED)
     person.sign_in(user)

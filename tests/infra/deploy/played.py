@@ -3,9 +3,14 @@
 import hashlib
 import json
 import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from infra.deploy.account import Account
 from infra.deploy.step import Asked, Deployment
@@ -14,6 +19,8 @@ from infra.local.cloud import ACCOUNT, REGION, Cloud
 
 # With this name the templates leave out what a local cloud has not.
 STAGE: Final = "local"
+# moto knows neither the newest instance types nor several of them.
+TYPES: Final = {"InstanceType": "ml.g4dn.xlarge", "SecondInstanceType": "", "ThirdInstanceType": ""}
 # What a local cloud has not, or has and does nothing with.
 MISSING: Final = frozenset(("cloudfront", "sagemaker-runtime", "service-quotas"))
 
@@ -127,6 +134,25 @@ class _Secrets:
     def put_secret_value(self, **asked: Any) -> None:
         self._client.put_secret_value(**asked)
         self._played.has_token = True
+
+
+@contextmanager
+def meanwhile(ask: Callable[[httpx.Client], None], *, pause: float) -> Iterator[None]:
+    """Asks again and again on another thread, with so many seconds between."""
+    is_over = threading.Event()
+
+    def keep_asking() -> None:
+        with httpx.Client(trust_env=False, timeout=30) as http:
+            while not is_over.wait(pause):
+                ask(http)
+
+    thread = threading.Thread(target=keep_asking)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def git(folder: Path, *arguments: str) -> str:

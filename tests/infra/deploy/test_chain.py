@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,7 +25,7 @@ from infra.local.processes import free_ports
 from infra.local.stage import _container
 from infra.templates import NAMES
 from tests.conftest import ROOT
-from tests.infra.deploy.played import PlayedAccount, git, make_repository
+from tests.infra.deploy.played import PlayedAccount, git, make_repository, meanwhile
 from tests.infra.playable import playable
 
 STAGE: Final = "trial"
@@ -165,25 +164,17 @@ def make_user(cloud: Cloud) -> str:
 def watched_api(page: str, token: str) -> Iterator["Counter[int | str]"]:
     """What the API answers meanwhile to a user who asks for the jobs again and again; an error where it does not."""
     answers: Counter[int | str] = Counter()
-    is_over = threading.Event()
 
-    def ask() -> None:
-        with httpx.Client(trust_env=False, timeout=30, headers={"Authorization": f"Bearer {token}"}) as http:
-            while not is_over.wait(0.05):
-                try:
-                    answer = http.get(f"{page}/api/jobs")
-                    said = f"{answer.status_code}: {answer.text}"
-                    answers[200 if answer.is_success else KILLED if KILLED in said else said] += 1
-                except httpx.HTTPError as error:
-                    answers[repr(error)] += 1
+    def ask(http: httpx.Client) -> None:
+        try:
+            answer = http.get(f"{page}/api/jobs", headers={"Authorization": f"Bearer {token}"})
+            said = f"{answer.status_code}: {answer.text}"
+            answers[200 if answer.is_success else KILLED if KILLED in said else said] += 1
+        except httpx.HTTPError as error:
+            answers[repr(error)] += 1
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with meanwhile(ask, pause=0.05):
         yield answers
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def to_go_on(told: str) -> list[str]:

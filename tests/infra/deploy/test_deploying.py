@@ -1,6 +1,5 @@
 """A stage is deployed, again, changed, broken off, and found anew after it was destroyed; in a local cloud."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from infra.lambda_codes import lambda_codes
 from infra.stacks import Stack
 from serve.errors import Gen3DError
 from tests.infra.deploy.conftest import Deploy, Done
-from tests.infra.deploy.played import PlayedAccount, git
+from tests.infra.deploy.played import PlayedAccount, git, meanwhile
 
 STACKS = ("foundation", "service", "endpoint")
 
@@ -42,21 +41,12 @@ def watched_api(played: PlayedAccount, deployment: Deployment) -> Iterator[list[
     """The statuses that the API answers with meanwhile, to somebody without a token."""
     host = deployment.outputs["HttpApiUrl"].removeprefix("http://")
     statuses: list[int] = []
-    is_over = threading.Event()
 
-    def ask() -> None:
-        with httpx.Client(trust_env=False, timeout=30) as http:
-            while not is_over.wait(0.02):
-                answer = http.get(f"{played.cloud.address}/api/jobs", headers={"host": host})
-                statuses.append(answer.status_code)
+    def ask(http: httpx.Client) -> None:
+        statuses.append(http.get(f"{played.cloud.address}/api/jobs", headers={"host": host}).status_code)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with meanwhile(ask, pause=0.02):
         yield statuses
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def test_broken_off_it_goes_on_where_it_was(first: Done) -> None:

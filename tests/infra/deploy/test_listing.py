@@ -15,14 +15,10 @@ from infra.deploy.step import Asked
 from infra.local.cloud import REGION, ROOT_KEYS
 from infra.templates import NAMES, read_template
 from tests.conftest import ROOT
-from tests.infra.deploy.played import STAGE, PlayedAccount, git
+from tests.infra.deploy.played import STAGE, TYPES, PlayedAccount, git
 
-# Made by `make awscli`; it wants other versions than ours.
-_OWN: Final = ROOT / "out" / "awscli" / "bin" / "aws"
-# moto knows neither the newest instance types nor several of them.
-_TYPES: Final = {"InstanceType": "ml.g4dn.xlarge", "SecondInstanceType": "", "ThirdInstanceType": ""}
 ASKED: Final = Asked(
-    STAGE, "sam3d", {"AdminEmail": "ada@example.com", "SenderEmail": "gen3d@example.com", "MaxInstances": "2", **_TYPES}
+    STAGE, "sam3d", {"AdminEmail": "ada@example.com", "SenderEmail": "gen3d@example.com", "MaxInstances": "2", **TYPES}
 )
 # In place of what is not tried.
 _PUSH: Final = """\
@@ -36,18 +32,6 @@ digest | grep -q sha256: ||
     --image-manifest "$MANIFEST"
 """
 _STAND_INS: Final = {"image": _PUSH, "weights": 'echo "{}" | aws s3 cp - "${WEIGHTS_URI}manifest.json"\n'}
-
-
-@pytest.fixture(scope="module")
-def aws() -> Path:
-    """The AWS CLI. Without it the test is skipped on a laptop; in CI it fails."""
-    found = str(_OWN) if _OWN.exists() else shutil.which("aws")
-    if found is None:
-        missing = "the AWS CLI is missing: make awscli"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Path(found)
 
 
 @pytest.fixture(scope="module")

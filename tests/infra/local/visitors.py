@@ -105,6 +105,19 @@ class Visitor:
 SignUp = Callable[[], Visitor]
 
 
+def invite(stage: Stage, email: str) -> User:
+    """Somebody who has not been here yet, with the first password."""
+    user = User(email, "First-Password-1")
+    stage.cloud.client("cognito-idp").admin_create_user(
+        UserPoolId=stage.outputs["UserPoolId"],
+        Username=user.email,
+        TemporaryPassword=user.password,
+        MessageAction="SUPPRESS",
+        UserAttributes=[{"Name": "email", "Value": user.email}, {"Name": "email_verified", "Value": "true"}],
+    )
+    return user
+
+
 def sign_up(stage: Stage, http: httpx.Client) -> Visitor:
     """Somebody new."""
     user = stage.add_user(f"{uuid.uuid4().hex}@example.com")
