@@ -24,6 +24,7 @@ from serve.engine import Engine
 from serve.errors import StoppedError
 from serve.finishing import GENERATOR, Kept, finish_all, store
 from serve.images import Photo
+from serve.mesh.export import load_writers
 from serve.mesh.gltf import CAMERA_NODE, scene_glb
 from serve.mesh.meshes import OrthographicCamera, PhotoCamera, PlacedMesh
 from serve.mesh.render import contact_sheet
@@ -94,6 +95,7 @@ def run_job(
         began = time.perf_counter()
         photo = read()
         results = _Results(seconds={"decode": time.perf_counter() - began})
+        load_writers(options.formats)
         objects = engine.run(photo.pixels, boxes, options, report.tell)
         for kept in finish_all(objects, photo, boxes, options, output, report):
             results.add(kept, boxes[kept.result.index])

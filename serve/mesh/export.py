@@ -67,6 +67,16 @@ class File:
     data: bytes
 
 
+def load_writers(formats: Iterable[str]) -> None:
+    """Loads what writing these formats needs, while no other thread computes.
+
+    Loaded beside a thread that does, USD and that thread sometimes wait for each other for ever.
+    """
+    if "usdz" in formats:
+        with _USD:
+            from pxr import Gf, Kind, Sdf, Tf, Usd, UsdGeom, UsdShade, Vt  # noqa: F401
+
+
 def object_file(
     mesh: WebMesh,
     name: str,
